@@ -1,0 +1,136 @@
+"""The catalogue of events: every type once, every schema version readable, checked at start-up."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import rfc8785
+from pydantic import JsonValue, ValidationError
+
+from events import lifecycle, models, preparation, rounds
+from events.envelope import Envelope, PayloadReference
+from events.errors import CatalogueError, EnvelopeError, UnknownEventError
+from events.event import Event
+
+Body = dict[str, JsonValue]
+Upcaster = Callable[[Body], Body]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An envelope and the typed event in it."""
+
+    envelope: Envelope
+    event: Event
+
+    @property
+    def source(self) -> str:
+        return self.envelope.source
+
+    @property
+    def job(self) -> str:
+        """The job this fact belongs to, also when it is private to its issuer."""
+        if self.envelope.is_private:
+            return str(getattr(self.event, "job", ""))
+        return self.envelope.stream
+
+    def payload(self, name: str) -> PayloadReference:
+        return self.envelope.payload(name)
+
+
+class Catalogue:
+    """Types by name, and the upcasters from each old schema version to the next."""
+
+    def __init__(
+        self,
+        types: Iterable[type[Event]],
+        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+    ) -> None:
+        self.types: dict[str, type[Event]] = {}
+        self.upcasters = dict(upcasters or {})
+        for kind in types:
+            if kind.type_name() in self.types:
+                raise CatalogueError(f"two events are called {kind.type_name()}")
+            if not kind.ISSUERS:
+                raise CatalogueError(f"nobody may issue {kind.type_name()}")
+            self.types[kind.type_name()] = kind
+        self._check_upcasters()
+
+    def _check_upcasters(self) -> None:
+        expected = {
+            (name, version)
+            for name, kind in self.types.items()
+            for version in range(1, kind.VERSION)
+        }
+        if missing := expected - self.upcasters.keys():
+            raise CatalogueError(f"no upcaster from {sorted(missing)}: old logs could not be read")
+        if surplus := self.upcasters.keys() - expected:
+            raise CatalogueError(f"upcasters for versions that never were: {sorted(surplus)}")
+
+    def type_of(self, envelope: Envelope) -> type[Event]:
+        kind = self.types.get(envelope.type)
+        if kind is None or envelope.schemaversion > kind.VERSION:
+            raise UnknownEventError(
+                f"{envelope.type} version {envelope.schemaversion} from {envelope.source} is not "
+                "known to this software: bring all members to the same release"
+            )
+        return kind
+
+    def read(self, envelope: Envelope) -> Fact:
+        """The typed event, upcast to today's schema. Raises UnknownEventError, EnvelopeError."""
+        kind = self.type_of(envelope)
+        body = dict(envelope.data)
+        for version in range(envelope.schemaversion, kind.VERSION):
+            body = self.upcasters[kind.type_name(), version](body)
+        try:
+            event = kind.model_validate_json(rfc8785.dumps(body))
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors()})
+            raise EnvelopeError(
+                f"{envelope.type} from {envelope.source} does not follow its schema: "
+                f"{', '.join(fields) or 'the body as a whole'}"
+            ) from None
+        self._check_payloads(kind, envelope)
+        return Fact(envelope, event)
+
+    def _check_payloads(self, kind: type[Event], envelope: Envelope) -> None:
+        expected = {name: rule.kind for name, rule in kind.PAYLOADS.items()}
+        found = {reference.name: reference.kind for reference in envelope.payloads}
+        if expected != found or len(found) != len(envelope.payloads):
+            raise EnvelopeError(
+                f"{envelope.type} from {envelope.source} carries payloads {sorted(found)}, "
+                f"expected {sorted(expected)}"
+            )
+        if envelope.is_private != kind.PRIVATE:
+            raise EnvelopeError(f"{envelope.type} is in the wrong kind of stream")
+
+
+CATALOGUE = Catalogue(
+    [
+        lifecycle.TrainingRequested,
+        lifecycle.TrainingAccepted,
+        lifecycle.TrainingDeclined,
+        lifecycle.TrainingStopped,
+        lifecycle.TrainingFailed,
+        lifecycle.WorkFailed,
+        lifecycle.DeadlinePassed,
+        preparation.DataSnapshotted,
+        preparation.KeyPairGenerated,
+        preparation.PublicKeyIssued,
+        preparation.IdentifiersPosted,
+        preparation.LabelsShared,
+        preparation.RowsAligned,
+        preparation.DataPrepared,
+        preparation.FeaturesPrepared,
+        rounds.EncryptedScorePosted,
+        rounds.EncryptedResidualPosted,
+        rounds.EncryptedGradientPosted,
+        rounds.MaskedResultDecrypted,
+        rounds.ParametersUpdated,
+        rounds.LossRecorded,
+        rounds.StopFlagRaised,
+        rounds.RoundCompleted,
+        models.ModelSaved,
+        models.PartialScoreReturned,
+        models.ModelEvaluated,
+    ]
+)

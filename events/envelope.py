@@ -1,0 +1,125 @@
+"""The envelope: what is signed, stored, carried and audited.
+
+Attribute names follow CloudEvents 1.0 where it has one (id, source, type, specversion, time, data).
+The canonical bytes (RFC 8785) are made once, stored, hashed and never serialised again.
+"""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import Field, JsonValue, StringConstraints, ValidationError
+
+from events.errors import EnvelopeError, IdentityError, SignatureError
+from events.vocabulary import PRIVATE_STREAM, Digest, Frozen, PartyName, StreamName
+
+MAXIMUM_ENVELOPE_BYTES = 64 * 1024
+
+Time = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", max_length=27)
+]
+
+
+class PayloadReference(Frozen):
+    """A vector that travels beside the envelope, sealed to its readers.
+
+    `commitment` is SHA-256(salt ‖ plaintext): it binds the issuer to the content and tells an
+    onlooker nothing. `readers` are those besides the issuer who may open it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    size: int = Field(ge=0)
+    commitment: Digest
+    readers: tuple[PartyName, ...] = ()
+
+
+class Envelope(Frozen):
+    """One signed fact of one party (requirements D1)."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Digest
+    type: str
+    schemaversion: int = Field(ge=1)
+    source: PartyName
+    stream: StreamName
+    sequence: int = Field(ge=0)
+    previous: Digest | None
+    cause: Digest | None
+    time: Time
+    data: dict[str, JsonValue]
+    payloads: tuple[PayloadReference, ...] = ()
+    signature: str = ""
+
+    @property
+    def is_private(self) -> bool:
+        return self.stream == PRIVATE_STREAM
+
+    def payload(self, name: str) -> PayloadReference:
+        for reference in self.payloads:
+            if reference.name == name:
+                return reference
+        raise EnvelopeError(f"{self.type} of {self.source} carries no payload named {name!r}")
+
+    def signed_bytes(self) -> bytes:
+        return rfc8785.dumps(self.model_dump(mode="json", exclude={"signature"}))
+
+    def canonical_bytes(self) -> bytes:
+        return rfc8785.dumps(self.model_dump(mode="json"))
+
+    def signed_with(self, key: Ed25519PrivateKey) -> "Envelope":
+        signature = base64.b64encode(key.sign(self.signed_bytes())).decode()
+        return self.model_copy(update={"signature": signature})
+
+
+def event_id(source: str, stream: str, sequence: int) -> str:
+    """The event's name everywhere: a hash of where it stands."""
+    return hashlib.sha256(rfc8785.dumps(["tallystick", source, stream, sequence])).hexdigest()
+
+
+def digest_of(canonical: bytes) -> str:
+    """What the next envelope of the stream calls `previous`."""
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def read_envelope(canonical: bytes) -> Envelope:
+    """Parse untrusted bytes. Raises EnvelopeError: too large, not an envelope, not canonical."""
+    if len(canonical) > MAXIMUM_ENVELOPE_BYTES:
+        raise EnvelopeError(
+            f"envelope of {len(canonical)} bytes; at most {MAXIMUM_ENVELOPE_BYTES} are accepted"
+        )
+    try:
+        envelope = Envelope.model_validate_json(canonical)
+    except ValidationError as error:
+        places = ", ".join(sorted({_place(detail) for detail in error.errors()}))
+        raise EnvelopeError(f"not an envelope: {places}") from None
+    if envelope.canonical_bytes() != canonical:
+        raise EnvelopeError("envelope is not in canonical form (RFC 8785)")
+    if envelope.id != event_id(envelope.source, envelope.stream, envelope.sequence):
+        raise IdentityError("the event id is not the hash of its issuer, stream and sequence")
+    return envelope
+
+
+def verify_signature(envelope: Envelope, key: Ed25519PublicKey) -> None:
+    """Raise SignatureError unless `key` signed this envelope."""
+    try:
+        signature = base64.b64decode(envelope.signature, validate=True)
+        key.verify(signature, envelope.signed_bytes())
+    except (InvalidSignature, ValueError):
+        raise SignatureError(
+            f"{envelope.type} claims to come from {envelope.source}, but the signature "
+            "is not by the key on that party's trusted card"
+        ) from None
+
+
+def format_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _place(detail: Any) -> str:  # noqa: ANN401 - pydantic's own dictionary
+    return ".".join(str(part) for part in detail["loc"]) or "the JSON itself"

@@ -1,0 +1,44 @@
+"""What every event declares: who may say it, who hears it, which vectors it carries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from events.vocabulary import Frozen, Role
+
+
+@dataclass(frozen=True)
+class PayloadRule:
+    """A payload that an event carries, and the roles that may open it besides its issuer."""
+
+    kind: str
+    readers: frozenset[Role]
+    meaning: str
+
+
+class Event(Frozen):
+    """A fact in the past tense. The class name is the type; a changed schema is a new VERSION."""
+
+    VERSION: ClassVar[int] = 1
+    PRIVATE: ClassVar[bool] = False
+    ISSUERS: ClassVar[frozenset[Role]]
+    PAYLOADS: ClassVar[Mapping[str, PayloadRule]] = MappingProxyType({})
+
+    @classmethod
+    def type_name(cls) -> str:
+        return cls.__name__
+
+
+def payload_rules(**rules: PayloadRule) -> Mapping[str, PayloadRule]:
+    return MappingProxyType(rules)
+
+
+def kept(kind: str, meaning: str) -> PayloadRule:
+    """A payload that only its issuer reads."""
+    return PayloadRule(kind=kind, readers=frozenset(), meaning=meaning)
+
+
+def sealed_to(role: Role, kind: str, meaning: str) -> PayloadRule:
+    """A payload that its issuer and the parties of one role read."""
+    return PayloadRule(kind=kind, readers=frozenset({role}), meaning=meaning)

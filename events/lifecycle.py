@@ -1,0 +1,90 @@
+"""A job begins, is agreed on, and ends."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from events.event import Event, payload_rules, sealed_to
+from events.terms import Terms
+from events.vocabulary import DATA_ROLES, Digest, Role
+
+FailureCode = Literal[
+    "declined",
+    "cancelled",
+    "deadline",
+    "data",
+    "no-overlap",
+    "leak-budget",
+    "unsafe-key",
+    "protocol",
+    "diverged",
+    "internal",
+]
+StopReason = Literal["all flags raised", "round limit"]
+ANY_MEMBER = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
+
+
+class TrainingRequested(Event):
+    """The local party asks for a joint model. The commitments bind it to its secret and data."""
+
+    ISSUERS: ClassVar = frozenset({Role.LOCAL})
+    PAYLOADS: ClassVar = payload_rules(
+        alignment_key=sealed_to(
+            Role.PARTICIPANT, "bytes", "key of the identifier hashes; never seen by the arbiter"
+        )
+    )
+    terms: Terms
+    customers: int = Field(ge=1)
+    secret_commitment: Digest
+    data_commitment: Digest
+
+
+class TrainingAccepted(Event):
+    """A member agrees to the terms; a data party also commits to its data (requirements A3, D4)."""
+
+    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT, Role.ARBITER})
+    customers: int = Field(ge=0)
+    secret_commitment: Digest
+    data_commitment: Digest | None
+
+
+class TrainingDeclined(Event):
+    """A member does not take part; the reason is for the party that asked."""
+
+    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT, Role.ARBITER})
+    reason: str = Field(max_length=500)
+
+
+class TrainingStopped(Event):
+    """Every flag was 1 in the same round, or the rounds are used up (requirements T9)."""
+
+    ISSUERS: ClassVar = frozenset({Role.ARBITER})
+    round: int = Field(ge=1)
+    reason: StopReason
+
+
+class TrainingFailed(Event):
+    """The job is over without a model, and why, for every member."""
+
+    ISSUERS: ClassVar = ANY_MEMBER
+    code: FailureCode
+    detail: str = Field(max_length=1000)
+
+
+class WorkFailed(Event):
+    """Work outside the log (reading data, making keys) did not succeed; stays at home."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = ANY_MEMBER
+    job: str
+    work: Literal["snapshot", "key"]
+    detail: str = Field(max_length=1000)
+
+
+class DeadlinePassed(Event):
+    """A timer of this party ran out before every member had answered."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    job: str
+    waiting_for: tuple[str, ...]

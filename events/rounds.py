@@ -1,0 +1,100 @@
+"""One round of joint training (requirements T4 to T9)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from events.event import Event, PayloadRule, kept, payload_rules, sealed_to
+from events.vocabulary import DATA_ROLES, Role
+
+Measure = Literal["loss", "predicted decrease"]
+
+
+class EncryptedScorePosted(Event):
+    """[[w_k Z_k]] of one participant, one ciphertext a training row (T4)."""
+
+    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
+    PAYLOADS: ClassVar = payload_rules(
+        scores=sealed_to(Role.LOCAL, "ciphertexts", "encrypted partial scores")
+    )
+    round: int = Field(ge=1)
+
+
+class EncryptedResidualPosted(Event):
+    """[[g]], the encrypted gradient weight of every training row (T5).
+
+    `slope` is the mean multiplier of the scores in g, which scales each party's curvature.
+    """
+
+    ISSUERS: ClassVar = frozenset({Role.LOCAL})
+    PAYLOADS: ClassVar = payload_rules(
+        residuals=sealed_to(Role.PARTICIPANT, "ciphertexts", "encrypted residuals, re-randomised")
+    )
+    round: int = Field(ge=1)
+    slope: float = Field(gt=0)
+    scale: int = Field(ge=1)
+    slot_bits: int = Field(ge=8, le=2048)
+
+
+class EncryptedGradientPosted(Event):
+    """[[gX + R]]: an owner's gradient under a fresh uniform mask, for the arbiter to open (T6)."""
+
+    ISSUERS: ClassVar = DATA_ROLES
+    PAYLOADS: ClassVar = payload_rules(
+        gradient=sealed_to(Role.ARBITER, "ciphertexts", "masked gradient, several columns each")
+    )
+    round: int = Field(ge=1)
+    ciphertexts: int = Field(ge=1)
+
+
+class MaskedResultDecrypted(Event):
+    """gX + R mod n, returned to its owner alone (T7)."""
+
+    ISSUERS: ClassVar = frozenset({Role.ARBITER})
+    PAYLOADS: ClassVar = payload_rules(
+        result=PayloadRule("integers", DATA_ROLES, "masked gradient in the clear, integers mod n")
+    )
+    round: int = Field(ge=1)
+    owner: str
+    ciphertexts: int = Field(ge=1)
+
+
+class ParametersUpdated(Event):
+    """A party's own parameters after a round; they never leave it."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    PAYLOADS: ClassVar = payload_rules(
+        parameters=kept("int64", "parameters on the grid"),
+        step=kept("int64", "the last step, for the momentum of the next"),
+    )
+    job: str
+    round: int = Field(ge=1)
+
+
+class LossRecorded(Event):
+    """A party's own loss (patent, T8) or the decrease it predicts (default); private."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    job: str
+    round: int = Field(ge=1)
+    measure: Measure
+    value: float
+
+
+class StopFlagRaised(Event):
+    """A party's stop flag, Enc(0) or Enc(1): only the arbiter learns which (T9)."""
+
+    ISSUERS: ClassVar = DATA_ROLES
+    PAYLOADS: ClassVar = payload_rules(
+        flag=sealed_to(Role.ARBITER, "ciphertexts", "an encryption of 0 or 1")
+    )
+    round: int = Field(ge=1)
+
+
+class RoundCompleted(Event):
+    """Not every flag was 1: the next round begins (T9)."""
+
+    ISSUERS: ClassVar = frozenset({Role.ARBITER})
+    round: int = Field(ge=1)

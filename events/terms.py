@@ -1,0 +1,101 @@
+"""The terms of a job: everything its members agree on before any number moves."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
+
+Kind = Literal["logistic", "linear"]
+Profile = Literal["default", "patent"]
+InterceptAt = Literal["local", "participant", "none"]
+
+
+class Member(Frozen):
+    name: PartyName
+    role: Role
+
+
+class Optimiser(Frozen):
+    """Steps of the training and when it stops (requirements T9; design, Training mathematics).
+
+    The default profile preconditions (`step` is rho), the patent profile descends plainly
+    (`step` is the learning rate). `stop_threshold` is a loss change in the patent profile and a
+    predicted decrease of the loss in the default one; both must hold for `stop_rounds` in a row.
+    """
+
+    step: float = Field(gt=0, le=100)
+    momentum: float = Field(ge=0, lt=1)
+    stop_threshold: float = Field(gt=0)
+    stop_rounds: int = Field(ge=1, le=1000)
+    maximum_rounds: int = Field(ge=1, le=1000)
+
+
+class Terms(Frozen):
+    """One training job, as signed by the party that asked for it."""
+
+    kind: Kind = "logistic"
+    profile: Profile = "default"
+    members: tuple[Member, ...]
+    intercept: InterceptAt = "local"
+    alignment: Literal["hash"] = "hash"
+    optimiser: Optimiser
+    inverse_penalty: float = Field(default=0.1, gt=0, le=1e6)
+    folds: int = Field(default=5, ge=2, le=1000)
+    held_out_fold: int = Field(default=0, ge=0)
+    smallest_bin: int = Field(default=20, ge=1)
+    smallest_overlap: int = Field(default=100, ge=1)
+    leak_budget: float = Field(default=0.5, gt=0)
+    label_unit: float = Field(default=1.0, gt=0)
+    key_bits: int = Field(default=2048, ge=256, le=8192)
+    short_key_for_tests: bool = False
+
+    @model_validator(mode="after")
+    def _members_make_a_job(self) -> "Terms":
+        names = [member.name for member in self.members]
+        if len(set(names)) != len(names):
+            raise ValueError("a party is named twice among the members")
+        for role, least, most in (
+            (Role.LOCAL, 1, 1),
+            (Role.ARBITER, 1, 1),
+            (Role.PARTICIPANT, 1, 64),
+        ):
+            if not least <= len(self.named(role)) <= most:
+                raise ValueError(f"a job needs {least} to {most} parties with role {role}")
+        if self.key_bits < 2048 and not self.short_key_for_tests:
+            raise ValueError(
+                f"a key of {self.key_bits} bits is too short: use 2048 or more "
+                "(short_key_for_tests = true allows it in tests only)"
+            )
+        if self.held_out_fold >= self.folds:
+            raise ValueError("held_out_fold must be below folds")
+        return self
+
+    def named(self, *roles: Role) -> tuple[str, ...]:
+        return tuple(member.name for member in self.members if member.role in roles)
+
+    def role_of(self, name: str) -> Role | None:
+        return next((member.role for member in self.members if member.name == name), None)
+
+    @property
+    def local(self) -> str:
+        return self.named(Role.LOCAL)[0]
+
+    @property
+    def arbiter(self) -> str:
+        return self.named(Role.ARBITER)[0]
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        return self.named(Role.PARTICIPANT)
+
+    @property
+    def data_parties(self) -> tuple[str, ...]:
+        return self.named(*DATA_ROLES)
+
+    @property
+    def intercept_holder(self) -> str | None:
+        """The party that trains the intercept (requirements T10, C2)."""
+        if self.intercept == "none":
+            return None
+        return self.local if self.intercept == "local" else self.participants[0]
