@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import rfc8785
 from pydantic import JsonValue, ValidationError
@@ -11,16 +12,17 @@ from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
 
-Body = dict[str, JsonValue]
-Upcaster = Callable[[Body], Body]
+JsonBody = dict[str, JsonValue]
+Upcaster = Callable[[JsonBody], JsonBody]
+EventType = TypeVar("EventType", bound=Event, covariant=True)  # noqa: PLC0105 - reads as a name
 
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(Generic[EventType]):
     """An envelope and the typed event in it."""
 
     envelope: Envelope
-    event: Event
+    event: EventType
 
     @property
     def source(self) -> str:
@@ -75,7 +77,7 @@ class Catalogue:
             )
         return kind
 
-    def read(self, envelope: Envelope) -> Fact:
+    def read(self, envelope: Envelope) -> Fact[Event]:
         """The typed event, upcast to today's schema. Raises UnknownEventError, EnvelopeError."""
         kind = self.type_of(envelope)
         body = dict(envelope.data)

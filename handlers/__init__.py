@@ -1,0 +1,1 @@
+"""What each role decides: event in, events out; pure functions of the log, data and secret."""

@@ -1,0 +1,37 @@
+"""What ends a job.
+
+HandlersError
+├── JobError           the job cannot go on; becomes TrainingFailed for every member
+│   └── ProtocolError  another member sent what the protocol does not allow
+├── PolicyError        the party's own policy file makes no sense
+└── RegistryError      the table of reactions contradicts the catalogue (found at start-up)
+"""
+
+from events.lifecycle import FailureCode
+
+
+class HandlersError(Exception):
+    """Root of everything this room raises."""
+
+
+class JobError(HandlersError):
+    """`detail` goes to every member; `private` stays in the party's own log."""
+
+    def __init__(self, code: FailureCode, detail: str, private: str = "") -> None:
+        super().__init__(detail)
+        self.code: FailureCode = code
+        self.detail = detail
+        self.private = private
+
+
+class ProtocolError(JobError):
+    def __init__(self, detail: str) -> None:
+        super().__init__("protocol", detail)
+
+
+class PolicyError(HandlersError):
+    pass
+
+
+class RegistryError(HandlersError):
+    pass

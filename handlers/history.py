@@ -1,0 +1,67 @@
+"""What the log says so far about one job, as typed questions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TypeVar, cast
+
+from events.catalogue import Fact
+from events.event import Event
+from events.lifecycle import TrainingDeclined, TrainingFailed, TrainingRequested
+from events.terms import Terms
+from handlers.errors import ProtocolError
+
+E = TypeVar("E", bound=Event)
+
+
+class History:
+    """The facts of one job in the order of this party's log; only ever grows."""
+
+    def __init__(self, job: str, facts: Iterable[Fact[Event]] = ()) -> None:
+        self.job = job
+        self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: Fact[Event]) -> None:
+        self._by_type[type(fact.event)].append(fact)
+
+    def of(self, kind: type[E], *, source: str | None = None, **fields: object) -> list[Fact[E]]:
+        """Facts of one type, from one source, whose event has these field values."""
+        return list(self._matching(kind, source, fields))
+
+    def one(self, kind: type[E], *, source: str | None = None, **fields: object) -> Fact[E]:
+        """The only such fact. Raises ProtocolError when it is missing or not the only one."""
+        found = self.of(kind, source=source, **fields)
+        if len(found) != 1:
+            raise ProtocolError(f"expected one {kind.type_name()}, the log has {len(found)}")
+        return found[0]
+
+    def has(self, kind: type[E], *, source: str | None = None, **fields: object) -> bool:
+        return next(self._matching(kind, source, fields), None) is not None
+
+    def has_from_all(self, kind: type[Event], sources: Iterable[str], **fields: object) -> bool:
+        """True when each of these sources has said it."""
+        said = {fact.source for fact in self._matching(kind, None, fields)}
+        return said.issuperset(sources)
+
+    def _matching(
+        self, kind: type[E], source: str | None, fields: dict[str, object]
+    ) -> Iterator[Fact[E]]:
+        for fact in cast("list[Fact[E]]", self._by_type[kind]):
+            if source is not None and fact.source != source:
+                continue
+            if all(getattr(fact.event, name) == value for name, value in fields.items()):
+                yield fact
+
+    @property
+    def terms(self) -> Terms:
+        return self.one(TrainingRequested).event.terms
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._by_type[TrainingRequested])
+
+    @property
+    def is_over(self) -> bool:
+        """Declined or failed: no handler acts on the job any more."""
+        return bool(self._by_type[TrainingFailed] or self._by_type[TrainingDeclined])

@@ -1,0 +1,67 @@
+"""What a handler may know besides the log: the party's name, policy, secret and payloads."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from events.envelope import PayloadReference
+from handlers.policy import Policy
+from paillier.generator import DeterministicGenerator
+from paillier.keys import PrivateKey
+
+T = TypeVar("T")
+
+
+class PayloadReader(Protocol):
+    """Read-only access to the party's payload store, by commitment."""
+
+    def read(self, commitment: str) -> bytes: ...
+
+    def array(self, commitment: str, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Own:
+    """The party itself. Nothing here changes while a job runs, so decisions can be repeated."""
+
+    name: str
+    policy: Policy
+    secret: bytes = field(repr=False)
+    payloads: PayloadReader = field(repr=False)
+    private_key: Callable[[str], PrivateKey] = field(repr=False)
+    threads: int = 1
+    remembered: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def read(self, reference: PayloadReference) -> bytes:
+        return self.payloads.read(reference.commitment)
+
+    def array(self, reference: PayloadReference, dtype: DTypeLike) -> NDArray[Any]:
+        little = np.dtype(dtype).newbyteorder("<")
+        return self.payloads.array(reference.commitment, little, reference.shape)
+
+    def remember(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """A pure result that is costly to make again (tables, factorisations)."""
+        if key not in self.remembered:
+            self.remembered[key] = make()
+        value: T = self.remembered[key]
+        return value
+
+    def generator(self, job: str, *labels: str | int | bytes) -> DeterministicGenerator:
+        """Randomness for one step of one job; pass a digest of what goes in (synthetic nonce)."""
+        return DeterministicGenerator(job_secret(self.secret, job)).derive(*labels)
+
+
+def job_secret(secret: bytes, job: str) -> bytes:
+    """The secret of one job: can be shown to an auditor without showing the master."""
+    return hmac.digest(secret, b"tallystick job " + job.encode(), "sha256")
+
+
+def secret_commitment(secret: bytes, job: str) -> str:
+    """Binds the party to its job secret without showing it: the secret has 256 random bits."""
+    content = b"tallystick job secret commitment " + job_secret(secret, job)
+    return hashlib.sha256(content).hexdigest()

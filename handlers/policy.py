@@ -1,0 +1,56 @@
+"""What a party agrees to: its own rules, in its own configuration."""
+
+from pydantic import Field
+
+from events.terms import Kind, Profile, Terms
+from events.vocabulary import Frozen, PartyName
+
+
+class Policy(Frozen):
+    """Limits that a job's terms must keep. An empty `requesters` admits every trusted party.
+
+    `leak_budget` is rounds x rank of what an owner learns, over rows; a job that states a higher
+    budget than this one is declined (design, Why payloads are sealed).
+    """
+
+    requesters: tuple[PartyName, ...] = ()
+    kinds: tuple[Kind, ...] = ("logistic", "linear")
+    profiles: tuple[Profile, ...] = ("default", "patent")
+    leak_budget: float = Field(default=0.5, gt=0)
+    smallest_overlap: int = Field(default=100, ge=1)
+    smallest_bin: int = Field(default=20, ge=1)
+    maximum_rounds: int = Field(default=1000, ge=1)
+    accept_short_keys: bool = False
+
+
+def refusal(terms: Terms, policy: Policy) -> str | None:
+    """Why this policy declines these terms, or None (requirements T10, D2)."""
+    objections = (
+        (
+            bool(policy.requesters) and terms.local not in policy.requesters,
+            f"{terms.local} is not among the parties whose jobs are accepted",
+        ),
+        (terms.kind not in policy.kinds, f"{terms.kind} regression is not accepted"),
+        (terms.profile not in policy.profiles, f"the {terms.profile} profile is not accepted"),
+        (
+            terms.leak_budget > policy.leak_budget,
+            f"the leak budget {terms.leak_budget} is above this party's {policy.leak_budget}",
+        ),
+        (
+            terms.smallest_overlap < policy.smallest_overlap,
+            f"an overlap of {terms.smallest_overlap} is below this party's least",
+        ),
+        (
+            terms.smallest_bin < policy.smallest_bin,
+            f"bins of {terms.smallest_bin} customers are smaller than this party's least",
+        ),
+        (
+            terms.optimiser.maximum_rounds > policy.maximum_rounds,
+            f"{terms.optimiser.maximum_rounds} rounds are more than this party allows",
+        ),
+        (
+            terms.key_bits < 2048 and not policy.accept_short_keys,
+            f"a key of {terms.key_bits} bits is too short (accept_short_keys is for tests)",
+        ),
+    )
+    return next((reason for applies, reason in objections if applies), None)
