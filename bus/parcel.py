@@ -38,8 +38,8 @@ class Parcel:
     sender: str
     recipient: str
     kind: Kind
+    headers: Mapping[str, str | int]
     body: bytes = field(repr=False)
-    headers: Mapping[str, str | int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_party_name(self.sender)
