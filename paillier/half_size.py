@@ -1,0 +1,79 @@
+"""Ciphertexts as half-size multiplicands: the trick that makes products of many cheap.
+
+Modulo n^2 every ciphertext c is a (1 + digit n), with a = c mod n and
+digit = (c div n) a^-1 mod n. A product of ciphertexts is therefore the product of the half-size
+residues a modulo n^2, and the plain sum of the digits: one multiplication by (1 + sum n) at the
+end. Multiplying by an a of |n| bits instead of a c of 2|n| bits saves a third of the time.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import gmpy2
+from gmpy2 import mpz
+
+from paillier.errors import CiphertextError
+from paillier.keys import PublicKey
+from paillier.workers import blocks, in_parallel
+
+SPLIT_BLOCK = 1024
+
+
+class Multiplicands(NamedTuple):
+    """A vector of ciphertexts, split: c[i] = residues[i] * (1 + digits[i] * n) mod n^2."""
+
+    residues: list[mpz]
+    digits: list[mpz]
+
+
+def split(ciphertexts: Sequence[mpz], public_key: PublicKey, threads: int = 1) -> Multiplicands:
+    """Every ciphertext as residue and digit; CiphertextError if one shares a factor with n."""
+    n = public_key.modulus
+    parts = in_parallel(
+        lambda block: _split_block(ciphertexts[block], n),
+        blocks(len(ciphertexts), SPLIT_BLOCK),
+        threads,
+    )
+    return Multiplicands(
+        [residue for part in parts for residue in part.residues],
+        [digit for part in parts for digit in part.digits],
+    )
+
+
+def _split_block(ciphertexts: Sequence[mpz], n: mpz) -> Multiplicands:
+    """One inversion for the whole block (Montgomery's trick)."""
+    pairs = [gmpy2.t_divmod(ciphertext, n) for ciphertext in ciphertexts]
+    products = list(accumulate((a for _, a in pairs), lambda x, y: x * y % n, initial=mpz(1)))
+    try:
+        inverse = gmpy2.invert(products[-1], n)
+    except ZeroDivisionError:
+        raise CiphertextError("a ciphertext shares a factor with n: it was not encrypted") from None
+    digits = []
+    for (quotient, residue), product_before in zip(
+        reversed(pairs), reversed(products[:-1]), strict=True
+    ):
+        digits.append(quotient * (inverse * product_before % n) % n)
+        inverse = inverse * residue % n
+    digits.reverse()
+    return Multiplicands([residue for _, residue in pairs], digits)
+
+
+def join(residue_product: mpz, digit_sum: mpz, public_key: PublicKey) -> mpz:
+    """The ciphertext that a product of residues (mod n^2) and a sum of digits stand for."""
+    n = public_key.modulus
+    return residue_product * (1 + n * (digit_sum % n)) % public_key.n_squared
+
+
+def powers(base: mpz, count: int, public_key: PublicKey) -> Multiplicands:
+    """base^0 .. base^(count-1), split as they are made."""
+    n = public_key.modulus
+    (residue,), (digit,) = _split_block([base], n)
+    inverse = gmpy2.invert(residue, n)
+    residues, digits, power_inverse = [mpz(1)], [mpz(0)], mpz(1)
+    for _ in range(count - 1):
+        carry, next_residue = gmpy2.t_divmod(residues[-1] * residue, n)
+        power_inverse = power_inverse * inverse % n
+        digits.append((digits[-1] + digit + carry * power_inverse) % n)
+        residues.append(next_residue)
+    return Multiplicands(residues, digits)
