@@ -13,8 +13,12 @@ from paillier.errors import (
     UnsafeKeyError,
 )
 from paillier.generator import DeterministicGenerator
+from paillier.gradient import one_hot_gradient
 from paillier.keys import MINIMUM_KEY_BITS, PrivateKey, PublicKey, generate_key_pair
+from paillier.masking import apply_masks, draw_masks, remove_masks
+from paillier.packing import pack, signed, slots_per_ciphertext, unpack
 from paillier.phe_keys import private_from_phe, private_to_phe, public_to_phe
+from paillier.residual import combine
 
 __all__ = [
     "MINIMUM_KEY_BITS",
@@ -27,11 +31,20 @@ __all__ = [
     "PublicKey",
     "ShapeError",
     "UnsafeKeyError",
+    "apply_masks",
     "ciphertext_bytes",
+    "combine",
+    "draw_masks",
     "from_bytes",
     "generate_key_pair",
+    "one_hot_gradient",
+    "pack",
     "private_from_phe",
     "private_to_phe",
     "public_to_phe",
+    "remove_masks",
+    "signed",
+    "slots_per_ciphertext",
     "to_bytes",
+    "unpack",
 ]

@@ -18,6 +18,8 @@ from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
 SPLIT_BLOCK = 1024
+# Splitting costs as much as five half-size products save.
+PRODUCTS_WORTH_SPLITTING = 5
 
 
 class Multiplicands(NamedTuple):
@@ -39,6 +41,11 @@ def split(ciphertexts: Sequence[mpz], public_key: PublicKey, threads: int = 1) -
         [residue for part in parts for residue in part.residues],
         [digit for part in parts for digit in part.digits],
     )
+
+
+def whole(ciphertexts: Sequence[mpz]) -> Multiplicands:
+    """The same vector unsplit, for where so few products follow that splitting does not pay."""
+    return Multiplicands(list(ciphertexts), [mpz(0)] * len(ciphertexts))
 
 
 def _split_block(ciphertexts: Sequence[mpz], n: mpz) -> Multiplicands:

@@ -1,0 +1,63 @@
+"""The encrypted gradient of one-hot columns (requirements T6)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from paillier.errors import ShapeError
+from paillier.half_size import PRODUCTS_WORTH_SPLITTING, split, whole
+from paillier.joint_buckets import bin_products, group_variables
+from paillier.keys import PublicKey
+from paillier.workers import in_parallel
+
+
+def one_hot_gradient(
+    ciphertexts: Sequence[mpz],
+    codes: NDArray[np.uint8],
+    bins: Sequence[int],
+    public_key: PublicKey,
+    threads: int = 1,
+) -> list[mpz]:
+    """E(sum of g over the rows in the bin) for every variable and bin, variable by variable.
+
+    `ciphertexts` are E(g), one a row; `codes` has shape (variables, rows), with codes of variable
+    v in [0, bins[v]). A bin without rows gives 1, the trivial encryption of 0: like all of the
+    result it must be re-randomised before it leaves the party.
+    """
+    _check_shapes(len(ciphertexts), codes, bins)
+    groups = group_variables(bins, len(ciphertexts))
+    multiplicands = (
+        split(ciphertexts, public_key, threads)
+        if len(groups) >= PRODUCTS_WORTH_SPLITTING
+        else whole(ciphertexts)
+    )
+
+    def products_of_group(group: list[int]) -> list[list[mpz]]:
+        return bin_products(multiplicands, codes[group], [bins[v] for v in group], public_key)
+
+    products: list[list[mpz]] = [[] for _ in bins]
+    for group, results in zip(groups, in_parallel(products_of_group, groups, threads), strict=True):
+        for variable, result in zip(group, results, strict=True):
+            products[variable] = result
+    return [product for of_variable in products for product in of_variable]
+
+
+def _check_shapes(rows: int, codes: NDArray[np.uint8], bins: Sequence[int]) -> None:
+    if codes.ndim != 2 or codes.dtype != np.uint8:
+        raise ShapeError(
+            f"codes are {codes.dtype} with {codes.ndim} axes: expected uint8 (variables, rows)"
+        )
+    if rows == 0 or len(bins) == 0:
+        raise ShapeError(
+            f"a gradient of {rows} ciphertexts and {len(bins)} variables does not exist: give at "
+            "least one of each"
+        )
+    if codes.shape != (len(bins), rows):
+        raise ShapeError(
+            f"codes have shape {codes.shape}: expected ({len(bins)} variables, {rows} ciphertexts)"
+        )
+    for variable, (highest, count) in enumerate(zip(codes.max(axis=1), bins, strict=True)):
+        if highest >= count:
+            raise ShapeError(f"variable {variable} has code {highest} but only {count} bins")
