@@ -1,0 +1,190 @@
+"""A party's log: append-only, one order, positions 1, 2, 3 … without gaps (requirements D2).
+
+Every transaction is the only writer while it lasts: by SQLite's own lock, and on PostgreSQL by the
+lock on the counter row. So a position is given out once, a rollback leaves no hole, and a reader
+that has seen position n has seen everything before it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Row, Select, or_, select
+
+from store.database import open_engine, parse_url
+from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
+from store.errors import StoreBusyError, StoreClosedError
+from store.failures import database_failures
+from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS, create_tables
+from store.transaction import LogTransaction, held_envelope, stream_head
+
+POLL_SECONDS = 0.02
+
+
+class Log:
+    """The log at a database address; usable from several threads and processes at once.
+
+    Raises StoreUnreachableError, StoreReadOnlyError, StoreFormatError, StoreError.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+        self._engine = open_engine(url)
+        self._writer = threading.Lock()
+        self._writing_thread: int | None = None
+        self._appended = threading.Condition()
+        self._closed = False
+        with self._writing() as connection:
+            create_tables(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[LogTransaction]:
+        """All of the body or, when it raises, nothing of it."""
+        with self._writing() as connection:
+            transaction = LogTransaction(connection)
+            yield transaction
+            transaction.store_head()
+        if transaction.has_appended:
+            with self._appended:
+                self._appended.notify_all()
+
+    def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """At most `limit` entries behind position `after`, in order of position."""
+        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.position > after)
+        return self._entries(query.limit(limit))
+
+    def entry(self, event_id: str) -> Entry | None:
+        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.event_id == event_id)
+        return next(iter(self._entries(query)), None)
+
+    def stream(self, source: str, stream: str) -> list[Entry]:
+        """Everything that one issuer said in one stream, in its own order."""
+        query = select(EVENTS.c.position, EVENTS.c.canonical)
+        return self._entries(query.where(EVENTS.c.source == source, EVENTS.c.stream == stream))
+
+    def job(self, job: str) -> list[Entry]:
+        """All streams of a job and what this party noted about it in private."""
+        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.job == job)
+        return self._entries(query)
+
+    def stream_head(self, source: str, stream: str) -> StreamHead | None:
+        with self._reading() as connection:
+            return stream_head(connection, source, stream)
+
+    def head(self) -> int:
+        """The position of the newest entry; 0 for an empty log."""
+        with self._reading() as connection:
+            return connection.scalar(select(LOG_HEAD.c.position)) or 0
+
+    def cursor(self, name: str) -> int:
+        """Where a pump has got to; 0 before its first move."""
+        with self._reading() as connection:
+            query = select(CURSORS.c.position).where(CURSORS.c.name == name)
+            return connection.scalar(query) or 0
+
+    def wait_for_entries(self, after: int, timeout: float) -> bool:
+        """Whether the log goes beyond `after`, at the latest in `timeout` seconds.
+
+        Wakes at once for this Log's own appends and within POLL_SECONDS for other processes'.
+        """
+        give_up = time.monotonic() + timeout
+        with self._appended:
+            while self.head() <= after:
+                remaining = give_up - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self._appended.wait(min(POLL_SECONDS, remaining))
+        return True
+
+    def pending_deliveries(self, limit: int = 100, after: Delivery | None = None) -> list[Delivery]:
+        """What is still to be sent, in order of position; `after` goes on where a list ended."""
+        query = _deliveries("pending").limit(limit)
+        if after is not None:
+            query = query.where(
+                or_(
+                    DELIVERIES.c.position > after.position,
+                    (DELIVERIES.c.position == after.position)
+                    & (DELIVERIES.c.recipient > after.recipient),
+                )
+            )
+        with self._reading() as connection:
+            return [_delivery(row) for row in connection.execute(query)]
+
+    def parked(self) -> list[Delivery]:
+        """What was given up after too many attempts, with the last reason."""
+        with self._reading() as connection:
+            return [_delivery(row) for row in connection.execute(_deliveries("parked"))]
+
+    def held(self, source: str, stream: str) -> list[HeldEnvelope]:
+        """The waiting envelopes of one stream, in order of sequence."""
+        query = select(HELD).where(HELD.c.source == source, HELD.c.stream == stream)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(HELD.c.sequence))
+            return [held_envelope(row) for row in rows]
+
+    def held_streams(self) -> list[tuple[str, str]]:
+        """Issuer and stream wherever something waits."""
+        query = select(HELD.c.source, HELD.c.stream).distinct()
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(HELD.c.source, HELD.c.stream))
+            return [(row.source, row.stream) for row in rows]
+
+    def refusals(self) -> list[Refusal]:
+        with self._reading() as connection:
+            query = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)
+            return [Refusal(*row) for row in connection.execute(query)]
+
+    def close(self) -> None:
+        self._closed = True
+        self._engine.dispose()
+
+    def _entries(self, query: Select[int, bytes]) -> list[Entry]:
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.position))
+            return [Entry(position, bytes(canonical)) for position, canonical in rows]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        self._check_open()
+        with database_failures(self._url), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        self._check_open()
+        if self._writing_thread == threading.get_ident():
+            raise StoreBusyError("transactions do not nest: finish the one that is open")
+        with self._writer, database_failures(self._url):
+            self._writing_thread = threading.get_ident()
+            try:
+                with self._engine.connect() as connection:
+                    connection.execution_options(writes=True)
+                    with connection.begin():
+                        yield connection
+            finally:
+                self._writing_thread = None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError("the log was closed: open it again")
+
+
+def _deliveries(state: str) -> Select[int, bytes, str, int, str | None]:
+    return (
+        select(
+            EVENTS.c.position,
+            EVENTS.c.canonical,
+            DELIVERIES.c.recipient,
+            DELIVERIES.c.attempts,
+            DELIVERIES.c.reason,
+        )
+        .join(EVENTS, EVENTS.c.position == DELIVERIES.c.position)
+        .where(DELIVERIES.c.state == state)
+        .order_by(DELIVERIES.c.position, DELIVERIES.c.recipient)
+    )
+
+
+def _delivery(row: Row[int, bytes, str, int, str | None]) -> Delivery:
+    position, canonical, recipient, attempts, reason = row
+    return Delivery(Entry(position, bytes(canonical)), recipient, attempts, reason)
