@@ -46,7 +46,7 @@ def group_variables(bins: Sequence[int], rows: int) -> list[list[int]]:
         start = cheapest[end][1]
         groups.append(order[start:end])
         end = start
-    return groups
+    return groups[::-1]
 
 
 def bin_products(

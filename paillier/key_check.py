@@ -2,7 +2,7 @@
 
 The arbiter issues the key, and a party's data is only as safe as the key is sound. What can be
 seen from the public numbers is checked here. That hs is an n-th residue cannot be seen without
-the primes; an arbiter that publishes another hs spoils its own decryption and learns nothing.
+the primes; an arbiter that publishes another hs only spoils its own decryption.
 """
 
 from functools import cache

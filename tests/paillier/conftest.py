@@ -1,0 +1,57 @@
+"""Fixed keys: 512 bits for speed, and one of the length that production requires."""
+
+import pytest
+from hypothesis import settings
+
+from paillier import DeterministicGenerator, PrivateKey, PublicKey
+from paillier.keys import draw_randomness_base
+
+# Arithmetic is slow on a busy machine, and no test here is about time.
+settings.register_profile("paillier", deadline=None)
+settings.load_profile("paillier")
+
+SHORT_PRIMES = (
+    115042354728008381882482521258376202978193623771274741187824861299914036374011,
+    98142188229535152889240752064122281097766353866694929240500264504039928001259,
+)
+LONG_PRIMES = (
+    int(
+        "de3356f631ce6eca1040f2f2440b8a4dc1e015ed905987b86523151fffa2ced6"
+        "e1c04479932d61312280016833897eb5b21622b7affe77e740e7a676072e8dea"
+        "1473bd022e277f7b986c7dc3c100f917844377c56295de803e3a0415529174cb"
+        "34beeb0e19a6f71862c466306d38646e9ad9e001e684c3cf5f49f146ac1420c7",
+        16,
+    ),
+    int(
+        "c9dccdfbd21a7050b346d98cf68dbcbba014bd08228786fab7fc710dd110ca5a"
+        "bc2020974017928b65cd71065259b4239ca32c4a9da68cfcfe4dac01376de3a2"
+        "c2136cf054d3251fefd368ccbaba327e8af4b0f4275d7cb48ca3a314d0e327c5"
+        "8263a1c76d22e2cb3bd006e2f40dffe6fdee6b334c14f4976c71d2ec7800fceb",
+        16,
+    ),
+)
+
+
+def key_of(primes: tuple[int, int]) -> PrivateKey:
+    p, q = primes
+    return PrivateKey(p=p, q=q, hs=draw_randomness_base(p * q))
+
+
+@pytest.fixture(scope="session")
+def private_key() -> PrivateKey:
+    return key_of(SHORT_PRIMES)
+
+
+@pytest.fixture(scope="session")
+def public_key(private_key: PrivateKey) -> PublicKey:
+    return private_key.public
+
+
+@pytest.fixture(scope="session")
+def long_private_key() -> PrivateKey:
+    return key_of(LONG_PRIMES)
+
+
+@pytest.fixture
+def generator() -> DeterministicGenerator:
+    return DeterministicGenerator(b"a secret only the tests know")
