@@ -1,13 +1,15 @@
 """Opening a database: SQLite files with write-ahead log, or PostgreSQL."""
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError
 
 from store.errors import StoreError
 from store.failures import database_failures, disk_failures
@@ -61,6 +63,8 @@ def _open_sqlite(address: URL, durability: Durability) -> Engine:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
+    with database_failures(address):
+        _use_write_ahead_log(path)
     synchronous = "FULL" if durability == "every commit" else "NORMAL"
     engine = create_engine(
         address, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "uri": False}
@@ -76,26 +80,22 @@ def _open_sqlite(address: URL, durability: Durability) -> Engine:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    with database_failures(address):
-        _use_write_ahead_log(engine)
     return engine
 
 
-def _use_write_ahead_log(engine: Engine) -> None:
+def _use_write_ahead_log(path: Path) -> None:
     """Kept in the file for good; SQLite does not wait for other openers here, so we do."""
     give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        raw = engine.raw_connection()
-        try:
-            raw.driver_connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[union-attr]
-        except Exception as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise OperationalError("PRAGMA journal_mode", None, error) from error
-            time.sleep(0.01)
-        else:
-            return
-        finally:
-            raw.close()
+    with closing(sqlite3.connect(path)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
 
 def _open_postgresql(address: URL, durability: Durability) -> Engine:

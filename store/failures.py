@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -44,11 +45,11 @@ def database_failures(url: URL) -> Iterator[None]:
     """Raise a database's error of the body as the StoreError that it means."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
         raise from_database_error(error, url) from error
 
 
-def from_database_error(error: SQLAlchemyError, url: URL) -> StoreError:
+def from_database_error(error: Exception, url: URL) -> StoreError:
     place = url.render_as_string(hide_password=True)
     if isinstance(error, PoolTimeoutError):
         return StoreBusyError(f"all connections to {place} are in use")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, or_, select
 
 from store.database import open_engine, parse_url
 from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
-from store.errors import StoreBusyError, StoreClosedError
+from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
 from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS, create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
@@ -35,8 +35,12 @@ class Log:
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
         self._closed = False
-        with self._writing() as connection:
-            create_tables(connection)
+        try:
+            with self._writing() as connection:
+                create_tables(connection)
+        except StoreError:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[LogTransaction]:
