@@ -1,0 +1,103 @@
+"""What a broken connection means to the person who runs the party."""
+
+import ssl
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pika import exceptions
+
+from bus.errors import (
+    AccessRefusedError,
+    BrokerError,
+    BrokerTlsError,
+    BrokerUnreachableError,
+    LoginRefusedError,
+    TopologyError,
+    VirtualHostError,
+)
+from bus.settings import BrokerSettings
+
+Cause = TypeVar("Cause", bound=BaseException)
+
+_ACCESS_REFUSED = 403
+_NOT_FOUND = 404
+_PRECONDITION_FAILED = 406
+
+# Trying again heals a missing broker; these it does not heal.
+NEEDS_A_PERSON = (
+    AccessRefusedError,
+    BrokerTlsError,
+    LoginRefusedError,
+    TopologyError,
+    VirtualHostError,
+)
+
+
+def explain_connection(error: BaseException, settings: BrokerSettings) -> BrokerError:
+    """Why there is no connection (any more), and what to do."""
+    causes = list(_causes(error))
+    where, user = settings.address, settings.user
+    result: BrokerError
+    if tls := _first(causes, ssl.SSLError):
+        result = BrokerTlsError(f"TLS with {where} failed: {tls}")
+    elif _first(causes, exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
+        result = LoginRefusedError(f"{where} refuses user {user!r}: check name and password")
+    elif _first(causes, exceptions.ProbableAccessDeniedError):
+        result = VirtualHostError(
+            f"{where}: the virtual host does not exist, or is closed to user {user!r}"
+        )
+    elif _first(causes, exceptions.IncompatibleProtocolError):
+        result = _no_common_protocol(settings)
+    elif closed := _first(causes, exceptions.ConnectionClosed):
+        result = BrokerUnreachableError(f"{where} closed the connection: {closed.reply_text}")
+    else:
+        cause = _first(causes, OSError) or type(causes[-1]).__name__
+        result = BrokerUnreachableError(f"no connection to {where}: {cause}")
+    return result
+
+
+def explain_channel(error: BaseException, settings: BrokerSettings) -> BrokerError:
+    """Why the broker closed a channel."""
+    if not isinstance(error, exceptions.ChannelClosedByBroker):
+        return explain_connection(error, settings)
+    text = f"{settings.address}: {error.reply_text}"
+    if error.reply_code == _ACCESS_REFUSED:
+        return AccessRefusedError(f"{text}: an administrator must grant it")
+    if error.reply_code == _PRECONDITION_FAILED:
+        return TopologyError(f"{text}: delete it, or use the settings that it was made with")
+    if error.reply_code == _NOT_FOUND:
+        return BrokerError(
+            f"{text}: the user must be allowed to declare it, or somebody else do so"
+        )
+    return BrokerUnreachableError(text)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the broker closed the channel for want of a permission."""
+    return (
+        isinstance(error, exceptions.ChannelClosedByBroker) and error.reply_code == _ACCESS_REFUSED
+    )
+
+
+def _no_common_protocol(settings: BrokerSettings) -> BrokerError:
+    if settings.tls is not None:
+        return BrokerTlsError(
+            f"{settings.address} hung up during TLS: it may want a client certificate of an "
+            "authority that it trusts (certfile, keyfile)"
+        )
+    return BrokerUnreachableError(
+        f"{settings.address} does not speak AMQP 0-9-1 in the clear; a TLS port needs amqps://"
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything inside it: pika nests them as arguments and attributes."""
+    yield error
+    inner = [*error.args, *getattr(error, "exceptions", ()), getattr(error, "exception", None)]
+    for cause in inner:
+        if isinstance(cause, BaseException):
+            yield from _causes(cause)
+
+
+def _first(causes: list[BaseException], *kinds: type[Cause]) -> Cause | None:
+    return next((cause for cause in causes if isinstance(cause, kinds)), None)

@@ -1,0 +1,89 @@
+"""Where the broker is and how to log in."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from bus.errors import BrokerSettingsError
+
+_PORTS = {"amqp": 5672, "amqps": 5671}
+_TLS_OPTIONS = {"cacertfile", "certfile", "keyfile", "server_name_indication"}
+_OPTIONS = _TLS_OPTIONS | {"heartbeat", "startup_timeout"}
+
+
+class TlsSettings(BaseModel):
+    """Files in PEM form; without `cacertfile` the system's authorities are trusted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cacertfile: Path | None = None
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    server_name_indication: str | None = None
+
+
+class BrokerSettings(BaseModel):
+    """One RabbitMQ, and how an endpoint behaves towards it. Times in seconds.
+
+    Without a password the login is by client certificate (SASL EXTERNAL).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(min_length=1)
+    port: int = Field(5672, gt=0, lt=65536)
+    virtual_host: str = "/"
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: TlsSettings | None = None
+    heartbeat: int = Field(30, ge=1, le=600)
+    startup_timeout: float = Field(15, gt=0)
+    closing_timeout: float = Field(5, ge=0)
+    longest_pause: float = Field(10, gt=0)  # between two attempts to connect
+    window: int = Field(64, ge=1)
+    window_bytes: int = Field(16 * 1024 * 1024, ge=1024 * 1024)
+    prefetch: int = Field(32, ge=1)
+    delivery_limit: int = Field(100, ge=1)  # counts crashes of the reader too: be generous
+
+    @property
+    def address(self) -> str:
+        """For messages: no user, no password."""
+        return f"{self.host}:{self.port}, virtual host {self.virtual_host!r}"
+
+
+def broker_settings(url: str) -> BrokerSettings:
+    """Settings from `amqp[s]://user:password@host:port/virtual-host?option=value`.
+
+    Options are named as in RabbitMQ's own addresses: cacertfile, certfile, keyfile,
+    server_name_indication, heartbeat; and startup_timeout. Raises BrokerSettingsError,
+    which never repeats the address, for it may hold the password.
+    """
+    try:
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        port = parts.port
+    except ValueError as error:
+        raise BrokerSettingsError("the broker's address cannot be read as a URL") from error
+    if parts.scheme not in _PORTS:
+        raise BrokerSettingsError("the broker's address must begin with amqp:// or amqps://")
+    if unknown := sorted(options.keys() - _OPTIONS):
+        raise BrokerSettingsError(f"unknown option {unknown[0]!r}; known: {sorted(_OPTIONS)}")
+    tls = {name: options.pop(name) for name in _TLS_OPTIONS & options.keys()}
+    if tls and parts.scheme == "amqp":
+        raise BrokerSettingsError(f"option {min(tls)!r} needs an address with amqps://")
+    values = {
+        "host": parts.hostname or "",
+        "port": port or _PORTS[parts.scheme],
+        "virtual_host": unquote(parts.path[1:]) or "/",
+        "user": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "tls": tls if parts.scheme == "amqps" else None,
+        **options,
+    }
+    try:
+        return BrokerSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise BrokerSettingsError(f"the broker's address: {where}: {first['msg']}") from None
