@@ -18,7 +18,7 @@ from bus.message import attempts_of, dead_properties, parcel_from
 from bus.parcel import Outcome
 from bus.publisher import Sending
 from bus.settings import BrokerSettings
-from bus.topology import DEAD_EXCHANGE, queue_name
+from bus.topology import DEAD_EXCHANGE, declare, queue_name
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +77,13 @@ class Consumer:
         self._bury(Sending(DEAD_EXCHANGE, self._party, properties, message.body, buried))
 
     def _on_up(self, connection: pika.SelectConnection) -> None:
-        connection.channel(on_open_callback=self._on_channel)
+        declare(
+            connection,
+            self._party,
+            self._settings.delivery_limit,
+            declared=lambda: connection.channel(on_open_callback=self._on_channel),
+            failed=lambda reason: self.link.fail(explain_channel(reason, self._settings)),
+        )
 
     def _on_channel(self, channel: Channel) -> None:
         def consuming(_answer: object) -> None:

@@ -79,6 +79,11 @@ def is_refused(error: BaseException) -> bool:
     )
 
 
+def is_missing(error: BaseException) -> bool:
+    """Whether the broker closed the channel because an exchange or queue is gone."""
+    return isinstance(error, exceptions.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND
+
+
 def _no_common_protocol(settings: BrokerSettings) -> BrokerError:
     if settings.tls is not None:
         return BrokerTlsError(

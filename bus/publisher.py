@@ -9,10 +9,11 @@ import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 from pika.frame import Method
 from pika.spec import Basic
 
-from bus.diagnosis import explain_channel, is_refused
+from bus.diagnosis import explain_channel, is_missing
 from bus.endpoint import Settled
 from bus.errors import BrokerError
 from bus.link import Link
@@ -35,7 +36,7 @@ class Sending:
 
 
 class Publisher:
-    """Declares the party's queues, then publishes and matches each confirm with its message.
+    """Publishes, and matches each confirm with its message.
 
     A message that the broker finds unacceptable closes the channel, without a word on which
     one it was. Then all that were under way are published again one by one, until the culprit
@@ -106,20 +107,16 @@ class Publisher:
     def _on_up(self, connection: pika.SelectConnection) -> None:
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
-        connection.channel(on_open_callback=lambda channel: self._declare(connection, channel))
+        declare(
+            connection,
+            self._party,
+            self._settings.delivery_limit,
+            declared=lambda: self._open_channel(connection),
+            failed=lambda reason: self.link.fail(explain_channel(reason, self._settings)),
+        )
 
-    def _declare(self, connection: pika.SelectConnection, channel: Channel) -> None:
-        def closed(_channel: Channel, reason: BaseException) -> None:
-            if not connection.is_open:
-                return
-            if isinstance(reason, pika.exceptions.ChannelClosedByClient) or is_refused(reason):
-                # Refused: then an administrator has declared it, or the consumer will complain.
-                connection.channel(on_open_callback=self._on_channel)
-            else:
-                self.link.fail(explain_channel(reason, self._settings))
-
-        channel.add_on_close_callback(closed)
-        declare(channel, self._party, self._settings.delivery_limit, channel.close)
+    def _open_channel(self, connection: pika.SelectConnection) -> None:
+        connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Channel) -> None:
         def selected(_answer: Method[pika.spec.Confirm.SelectOk]) -> None:
@@ -159,7 +156,7 @@ class Publisher:
             return
         error = explain_channel(reason, self._settings)
         self._report(error)
-        if not isinstance(reason, pika.exceptions.ChannelClosedByBroker):
+        if is_missing(reason) or not isinstance(reason, ChannelClosedByBroker):
             self.link.fail(error)
             return
         under_way = list(self._outstanding.values())
@@ -170,7 +167,7 @@ class Publisher:
         else:
             self._suspects = len(under_way)
             self._waiting.extendleft(reversed(under_way))
-        channel.connection.channel(on_open_callback=self._on_channel)
+        self._open_channel(channel.connection)
 
     def _on_blocked(self, _connection: object, frame: Method[pika.spec.Connection.Blocked]) -> None:
         self.blocked = frame.method.reason or "no reason given"

@@ -55,9 +55,7 @@ class RabbitEndpoint:
         self._window = Window(settings.window, settings.window_bytes)
         self._inbox = Inbox()
         self._loop = IOLoop()
-        self._publisher = Publisher(
-            self._loop, settings, party, self._on_publisher_ready, self._on_down
-        )
+        self._publisher = Publisher(self._loop, settings, party, self._on_ready, self._on_down)
         self._consumer = Consumer(
             self._loop,
             self._post,
@@ -68,7 +66,6 @@ class RabbitEndpoint:
             self._on_ready,
             self._on_down,
         )
-        self._consumer_started = False
         self._connected_once: Future[None] = Future()
         self._lock = Lock()
         self._leaving = False
@@ -130,6 +127,7 @@ class RabbitEndpoint:
 
     def _run(self) -> None:
         self._publisher.link.connect()
+        self._consumer.link.connect()
         while not self._stopped:
             try:
                 self._loop.start()
@@ -142,12 +140,6 @@ class RabbitEndpoint:
                 self._publisher.link.fail(error)
                 self._consumer.link.fail(error)
         self._loop.close()
-
-    def _on_publisher_ready(self) -> None:
-        if not self._consumer_started:
-            self._consumer_started = True
-            self._consumer.link.connect()
-        self._on_ready()
 
     def _on_ready(self) -> None:
         if self.connected:

@@ -8,7 +8,11 @@ Both exchanges are topic exchanges, because topic permissions exist for no other
 
 from collections.abc import Callable
 
+import pika
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByClient
+
+from bus.diagnosis import is_refused
 
 EXCHANGE = "tallystick"
 DEAD_EXCHANGE = "tallystick.dead"
@@ -36,12 +40,34 @@ def queue_arguments(party: str, delivery_limit: int) -> dict[str, str | int | bo
 
 
 def declare(
-    channel: Channel, party: str, delivery_limit: int, declared: Callable[[], None]
+    connection: pika.SelectConnection,
+    party: str,
+    delivery_limit: int,
+    declared: Callable[[], None],
+    failed: Callable[[BaseException], None],
 ) -> None:
-    """Declare what the party needs; a refusal closes the channel instead of calling back.
+    """Declare what the party needs, on a channel of its own; nothing happens to what exists.
 
-    Only the last step asks for an answer: the broker works through a channel in order.
+    A user who may not declare goes on: an administrator has done it, or using it will fail.
     """
+
+    def closed(_channel: Channel, reason: BaseException) -> None:
+        if not connection.is_open:
+            return
+        if isinstance(reason, ChannelClosedByClient) or is_refused(reason):
+            declared()
+        else:
+            failed(reason)
+
+    def opened(channel: Channel) -> None:
+        channel.add_on_close_callback(closed)
+        _declare_all(channel, party, delivery_limit)
+
+    connection.channel(on_open_callback=opened)
+
+
+def _declare_all(channel: Channel, party: str, delivery_limit: int) -> None:
+    """Only the last step asks for an answer: the broker works through a channel in order."""
     for exchange in (EXCHANGE, DEAD_EXCHANGE):
         channel.exchange_declare(exchange, "topic", durable=True)
     queue, dead_queue = queue_name(party), dead_queue_name(party)
@@ -49,4 +75,4 @@ def declare(
     channel.queue_bind(dead_queue, DEAD_EXCHANGE, party)
     arguments = queue_arguments(party, delivery_limit)
     channel.queue_declare(queue, durable=True, arguments=arguments)
-    channel.queue_bind(queue, EXCHANGE, f"*.{party}", callback=lambda _answer: declared())
+    channel.queue_bind(queue, EXCHANGE, f"*.{party}", callback=lambda _answer: channel.close())

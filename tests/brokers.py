@@ -19,6 +19,8 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from tests.certificates import Authority, Certificate
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 FILES = REPOSITORY / "docker" / "rabbitmq"
 STARTUP_SECONDS = 90
@@ -39,9 +41,11 @@ class PrivateBroker:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port, self.management_port, distribution, self._epmd_port = _free_ports(4)
+        ports = _free_ports(5)
+        self.port, self.tls_port, self.management_port, distribution, self._epmd_port = ports
         self._passwords = {self.user: secrets.token_hex(16)}
         self._server = _find_server()
+        self.authority = Authority(directory / "certificates")
         self._leader: subprocess.Popen[bytes] | None = None
         self._environment = self._make_environment(distribution)
         self._write_files()
@@ -56,6 +60,14 @@ class PrivateBroker:
 
     def url_of(self, user: str) -> str:
         return f"amqp://{user}:{self._passwords[user]}@127.0.0.1:{self.port}/tallystick"
+
+    def tls_url_of(self, user: str, authority: Path, client: Certificate | None = None) -> str:
+        """With the authority that the client trusts, and the certificate that it shows."""
+        certificate = f"&certfile={client.file}&keyfile={client.key_file}" if client else ""
+        return (
+            f"amqps://{user}:{self._passwords[user]}@127.0.0.1:{self.tls_port}/tallystick"
+            f"?cacertfile={authority}{certificate}"
+        )
 
     def add_party(self, name: str) -> str:
         """Before start: a user who may publish as itself only; returns its URL."""
@@ -113,8 +125,15 @@ class PrivateBroker:
             shutil.copy(file, configuration)
         shutil.copy(FILES / "definitions.json", definitions / "10-tallystick.json")
         shutil.copy(FILES / "enabled_plugins", self.directory)
+        certificate = self.authority.issue("127.0.0.1")
         (configuration / "90-private.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {self.authority.file}\n"
+            f"ssl_options.certfile = {certificate.file}\n"
+            f"ssl_options.keyfile = {certificate.key_file}\n"
+            "ssl_options.verify = verify_peer\n"
+            "ssl_options.fail_if_no_peer_cert = true\n"
             "management.tcp.ip = 127.0.0.1\n"
             f"management.tcp.port = {self.management_port}\n"
             f"load_definitions = {definitions}\n"
