@@ -18,7 +18,7 @@ from paillier.keys import MINIMUM_KEY_BITS, PrivateKey, PublicKey, generate_key_
 from paillier.masking import apply_masks, draw_masks, remove_masks
 from paillier.packing import pack, signed, slots_per_ciphertext, unpack
 from paillier.phe_keys import private_from_phe, private_to_phe, public_to_phe
-from paillier.residual import combine
+from paillier.residual import Term, combine, multiply
 
 __all__ = [
     "MINIMUM_KEY_BITS",
@@ -30,6 +30,7 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "ShapeError",
+    "Term",
     "UnsafeKeyError",
     "apply_masks",
     "ciphertext_bytes",
@@ -37,6 +38,7 @@ __all__ = [
     "draw_masks",
     "from_bytes",
     "generate_key_pair",
+    "multiply",
     "one_hot_gradient",
     "pack",
     "private_from_phe",

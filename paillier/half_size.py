@@ -7,13 +7,12 @@ end. Multiplying by an a of |n| bits instead of a c of 2|n| bits saves a third o
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import gmpy2
 from gmpy2 import mpz
 
-from paillier.errors import CiphertextError
+from paillier.inversion import invert_all
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
@@ -49,21 +48,13 @@ def whole(ciphertexts: Sequence[mpz]) -> Multiplicands:
 
 
 def _split_block(ciphertexts: Sequence[mpz], n: mpz) -> Multiplicands:
-    """One inversion for the whole block (Montgomery's trick)."""
     pairs = [gmpy2.t_divmod(ciphertext, n) for ciphertext in ciphertexts]
-    products = list(accumulate((a for _, a in pairs), lambda x, y: x * y % n, initial=mpz(1)))
-    try:
-        inverse = gmpy2.invert(products[-1], n)
-    except ZeroDivisionError:
-        raise CiphertextError("a ciphertext shares a factor with n: it was not encrypted") from None
-    digits = []
-    for (quotient, residue), product_before in zip(
-        reversed(pairs), reversed(products[:-1]), strict=True
-    ):
-        digits.append(quotient * (inverse * product_before % n) % n)
-        inverse = inverse * residue % n
-    digits.reverse()
-    return Multiplicands([residue for _, residue in pairs], digits)
+    residues = [residue for _, residue in pairs]
+    inverses = invert_all(residues, n)
+    digits = [
+        quotient * inverse % n for (quotient, _), inverse in zip(pairs, inverses, strict=True)
+    ]
+    return Multiplicands(residues, digits)
 
 
 def join(residue_product: mpz, digit_sum: mpz, public_key: PublicKey) -> mpz:

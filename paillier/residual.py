@@ -1,4 +1,4 @@
-"""The encrypted residual of every customer (requirements T5)."""
+"""The encrypted residual of every customer (requirements T5): weighted sums, row by row."""
 
 from collections.abc import Sequence
 
@@ -8,47 +8,111 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from paillier.errors import ShapeError
+from paillier.inversion import invert_all
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
 ROWS_BLOCK = 256
+# Terms that share squarings; their table has a product for every subset of them.
+STRAUS_TERMS = 3
+
+Term = tuple[Sequence[mpz], NDArray[np.int64] | int]
+
+
+def multiply(
+    vectors: Sequence[Sequence[mpz]], public_key: PublicKey, threads: int = 1
+) -> list[mpz]:
+    """E(x_1 + .. + x_K) for every row of the vectors E(x_1), .., E(x_K)."""
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) != 1:
+        raise ShapeError(
+            f"{len(vectors)} encrypted vectors of lengths {sorted(lengths)} have no sum: every "
+            "party must send one number a row"
+        )
+    n_squared = public_key.n_squared
+
+    def multiply_block(block: slice) -> list[mpz]:
+        products = list(vectors[0][block])
+        for vector in vectors[1:]:
+            products = [x * y % n_squared for x, y in zip(products, vector[block], strict=True)]
+        return products
+
+    results = in_parallel(multiply_block, blocks(lengths.pop(), ROWS_BLOCK), threads)
+    return [ciphertext for result in results for ciphertext in result]
 
 
 def combine(
-    parts: Sequence[Sequence[mpz]],
-    multipliers: NDArray[np.int64] | int,
-    additions: Sequence[mpz],
-    public_key: PublicKey,
-    threads: int = 1,
+    terms: Sequence[Term], additions: Sequence[mpz], public_key: PublicKey, threads: int = 1
 ) -> list[mpz]:
-    """E(multiplier * (u_1 + .. + u_K) + addition) for every row.
+    """E(m_1 x_1 + .. + m_K x_K + a) for every row.
 
-    `parts` are the participants' vectors E(u_k); `multipliers` is one integer a row, or one for
-    all; `additions` are the caller's own fresh encryptions. Their randomness is what hides the
-    result from the participants, who know the randomness of their own parts.
+    A term is a vector E(x) with its multipliers, signed: one integer a row, or one for all.
+    `additions` are the caller's own fresh encryptions E(a). Their randomness is what hides the
+    result from the participants, who know the randomness of their own vectors.
     """
-    rows = len(additions)
-    lengths = {len(part) for part in parts}
-    if not parts or lengths != {rows}:
-        raise ShapeError(
-            f"{len(parts)} encrypted scores of lengths {sorted(lengths)} do not go with {rows} "
-            "additions: every party must send one number a row"
-        )
-    if isinstance(multipliers, np.ndarray) and multipliers.shape != (rows,):
-        raise ShapeError(f"multipliers have shape {multipliers.shape}: expected ({rows},)")
-    factors = np.broadcast_to(np.asarray(multipliers, dtype=np.int64), (rows,)).tolist()
+    multipliers = _multipliers(terms, len(additions))
+    vectors = [vector for vector, _ in terms]
     n_squared = public_key.n_squared
 
     def combine_block(block: slice) -> list[mpz]:
-        results = []
-        for factor, addition, *scores in zip(
-            factors[block], additions[block], *(part[block] for part in parts), strict=True
-        ):
-            total = scores[0]
-            for score in scores[1:]:
-                total = total * score % n_squared
-            results.append(gmpy2.powmod(total, factor, n_squared) * addition % n_squared)
-        return results
+        exponents = [of_term[block].tolist() for of_term in multipliers]
+        bases = [
+            _with_positive_exponents(vector[block], of_term, n_squared)
+            for vector, of_term in zip(vectors, exponents, strict=True)
+        ]
+        sizes = [[abs(exponent) for exponent in of_term] for of_term in exponents]
+        return [
+            _product_of_powers(row_bases, row_sizes, n_squared) * addition % n_squared
+            for row_bases, row_sizes, addition in zip(
+                zip(*bases, strict=True), zip(*sizes, strict=True), additions[block], strict=True
+            )
+        ]
 
-    results = in_parallel(combine_block, blocks(rows, ROWS_BLOCK), threads)
+    results = in_parallel(combine_block, blocks(len(additions), ROWS_BLOCK), threads)
     return [ciphertext for result in results for ciphertext in result]
+
+
+def _multipliers(terms: Sequence[Term], rows: int) -> list[NDArray[np.int64]]:
+    """One multiplier a row for every term; ShapeError where terms and rows do not fit."""
+    lengths = sorted({len(vector) for vector, _ in terms})
+    if lengths != [rows]:
+        raise ShapeError(
+            f"{len(terms)} encrypted terms of lengths {lengths} do not go with {rows} additions: "
+            "every party must send one number a row"
+        )
+    shapes = {np.shape(multipliers) for _, multipliers in terms}
+    if not shapes <= {(), (rows,)}:
+        raise ShapeError(f"multipliers have shapes {sorted(shapes)}: expected () or ({rows},)")
+    return [np.broadcast_to(np.asarray(factors, dtype=np.int64), (rows,)) for _, factors in terms]
+
+
+def _with_positive_exponents(
+    ciphertexts: Sequence[mpz], exponents: Sequence[int], n_squared: mpz
+) -> list[mpz]:
+    """The ciphertexts, inverted where the exponent is negative, all by one inversion."""
+    negative = [row for row, exponent in enumerate(exponents) if exponent < 0]
+    bases = list(ciphertexts)
+    inverses = invert_all([bases[row] for row in negative], n_squared)
+    for row, inverse in zip(negative, inverses, strict=True):
+        bases[row] = inverse
+    return bases
+
+
+def _product_of_powers(bases: Sequence[mpz], exponents: Sequence[int], modulus: mpz) -> mpz:
+    """base_1^exponent_1 * .. mod modulus; a few powers share their squarings (Straus)."""
+    if len(bases) == 1:
+        return gmpy2.powmod(bases[0], exponents[0], modulus)
+    if len(bases) > STRAUS_TERMS:
+        first, rest = slice(STRAUS_TERMS), slice(STRAUS_TERMS, None)
+        product = _product_of_powers(bases[first], exponents[first], modulus)
+        return product * _product_of_powers(bases[rest], exponents[rest], modulus) % modulus
+    subset_products = [mpz(1)]
+    for base in bases:
+        subset_products += [product * base % modulus for product in subset_products]
+    power = mpz(1)
+    for bit in reversed(range(max(exponents).bit_length())):
+        power = power * power % modulus
+        subset = sum((exponent >> bit & 1) << term for term, exponent in enumerate(exponents))
+        if subset:
+            power = power * subset_products[subset] % modulus
+    return power

@@ -32,7 +32,7 @@ def test_a_round_gives_each_party_its_gradient(
     # when the participant sends its scores and the local party the residuals
     scores_sent = to_bytes(encryptor.encrypt(scores.tolist(), generator), key)
     additions = encryptor.encrypt(shares.tolist(), generator)
-    residuals = combine([from_bytes(scores_sent, key)], slopes, additions, key)
+    residuals = combine([(from_bytes(scores_sent, key), slopes)], additions, key)
     # and a party packs and masks its gradient, which the arbiter decrypts
     packed = pack(one_hot_gradient(residuals, codes, bins, key), slot_bits, key)
     masks = draw_masks(len(packed), key.n, generator)
