@@ -25,6 +25,7 @@ class LogTransaction:
         query = select(LOG_HEAD.c.position).with_for_update()  # the gap-free counter's lock
         self._begun_at: int = connection.execute(query).scalar_one()
         self._head: int = self._begun_at
+        self._stream_heads: dict[tuple[str, str], StreamHead | None] = {}
 
     @property
     def has_appended(self) -> bool:
@@ -35,7 +36,9 @@ class LogTransaction:
         return self._head
 
     def stream_head(self, source: str, stream: str) -> StreamHead | None:
-        return stream_head(self._connection, source, stream)
+        if (source, stream) not in self._stream_heads:
+            self._stream_heads[source, stream] = stream_head(self._connection, source, stream)
+        return self._stream_heads[source, stream]
 
     def append(self, envelope: Envelope, canonical: bytes, recipients: Sequence[str] = ()) -> int:
         """Append a verified event, to be delivered to `recipients`; returns its position.
@@ -44,12 +47,14 @@ class LogTransaction:
         SequenceConflictError when it is not the next of its stream, EquivocationError when its
         issuer has signed something else in its place or before it.
         """
-        if (known := self._position_of(envelope, canonical)) is not None:
-            return known
-        self._check_follows(envelope)
+        head = self.stream_head(envelope.source, envelope.stream)
+        if head is not None and envelope.sequence <= head.sequence:
+            return self._position_of(envelope, canonical)
+        _check_follows(envelope, head)
         if envelope.is_private and recipients:
             raise StoreError(f"{envelope.type} is private and goes to nobody")
         position = self._head + 1
+        digest = digest_of(canonical)
         job = envelope.data.get("job") if envelope.is_private else envelope.stream
         self._connection.execute(
             insert(EVENTS).values(
@@ -61,11 +66,13 @@ class LogTransaction:
                 type=envelope.type,
                 job=str(job or ""),
                 time=envelope.time,
-                digest=digest_of(canonical),
+                digest=digest,
                 canonical=canonical,
             )
         )
         self._head = position
+        head = StreamHead(envelope.sequence, digest, envelope.time)
+        self._stream_heads[envelope.source, envelope.stream] = head
         if recipients:
             rows = [
                 {"position": position, "recipient": name, "state": "pending", "attempts": 0}
@@ -128,7 +135,7 @@ class LogTransaction:
         if held is not None and bytes(held) != canonical:
             raise _equivocation(envelope)
         values = {
-            "sender": sender,
+            "sender": _short(sender),
             "transport": json.dumps(transport, sort_keys=True),
             "received_at": format_time(datetime.now(UTC)),
         }
@@ -171,28 +178,16 @@ class LogTransaction:
         if self.has_appended:
             self._connection.execute(update(LOG_HEAD).values(position=self._head))
 
-    def _position_of(self, envelope: Envelope, canonical: bytes) -> int | None:
-        query = select(EVENTS.c.position, EVENTS.c.canonical)
-        row = self._connection.execute(query.where(EVENTS.c.event_id == envelope.id)).first()
-        if row is None:
-            return None
+    def _position_of(self, envelope: Envelope, canonical: bytes) -> int:
+        query = select(EVENTS.c.position, EVENTS.c.canonical).where(
+            EVENTS.c.source == envelope.source,
+            EVENTS.c.stream == envelope.stream,
+            EVENTS.c.sequence == envelope.sequence,
+        )
+        row = self._connection.execute(query).one()
         if bytes(row.canonical) != canonical:
             raise _equivocation(envelope)
         return int(row.position)
-
-    def _check_follows(self, envelope: Envelope) -> None:
-        head = self.stream_head(envelope.source, envelope.stream)
-        expected = head.sequence + 1 if head else 0
-        if envelope.sequence != expected:
-            raise SequenceConflictError(
-                f"{envelope.type} of {envelope.source} has number {envelope.sequence} in stream "
-                f"{envelope.stream}; the next one is {expected}"
-            )
-        if envelope.previous != (head.digest if head else None):
-            raise EquivocationError(
-                f"{envelope.type} of {envelope.source} continues another history of stream "
-                f"{envelope.stream} than the one in this log: compare logs with the other members"
-            )
 
     def _settle(self, position: int, recipient: str, **values: Any) -> None:  # noqa: ANN401
         change = update(DELIVERIES).where(_is_delivery(position, recipient)).values(**values)
@@ -211,6 +206,20 @@ def stream_head(connection: Connection, source: str, stream: str) -> StreamHead 
     return StreamHead(*row) if row else None
 
 
+def _check_follows(envelope: Envelope, head: StreamHead | None) -> None:
+    expected = head.sequence + 1 if head else 0
+    if envelope.sequence != expected:
+        raise SequenceConflictError(
+            f"{envelope.type} of {envelope.source} has number {envelope.sequence} in stream "
+            f"{envelope.stream}; the next one is {expected}"
+        )
+    if envelope.previous != (head.digest if head else None):
+        raise EquivocationError(
+            f"{envelope.type} of {envelope.source} continues another history of stream "
+            f"{envelope.stream} than the one in this log: compare logs with the other members"
+        )
+
+
 def held_envelope(row: Row[Any]) -> HeldEnvelope:
     return HeldEnvelope(
         row.sender, bytes(row.canonical), json.loads(row.transport), row.received_at
@@ -222,7 +231,8 @@ def _is_delivery(position: int, recipient: str) -> Any:  # noqa: ANN401 - a clau
 
 
 def _short(text: str) -> str:
-    return text[:LONGEST_REASON]
+    """What a stranger sent, made fit for a text column."""
+    return text[:LONGEST_REASON].encode(errors="replace").decode().replace("\0", "?")
 
 
 def _equivocation(envelope: Envelope) -> EquivocationError:

@@ -144,3 +144,12 @@ def test_refusals_are_counted_by_sender_reason_and_type(log: Log) -> None:
         ("stranger", "signature", "RoundCompleted", 1),
     ]
     assert all(refusal.first_time <= refusal.last_time for refusal in log.refusals())
+
+
+def test_whatever_a_stranger_calls_itself_can_be_counted(log: Log) -> None:
+    with log.transaction() as transaction:
+        transaction.refuse("a\0b", "x" * 10_000, "\ud800")
+
+    (refusal,) = log.refusals()
+
+    assert (refusal.sender, len(refusal.reason), refusal.type) == ("a?b", 500, "?")

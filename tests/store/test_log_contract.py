@@ -211,6 +211,14 @@ def test_a_closed_log_says_so(log: Log) -> None:
         pass
 
 
+def test_closing_a_log_ends_the_waiting(log: Log) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(log.wait_for_entries, 0, LONG_ENOUGH)
+        log.close()
+        with pytest.raises(StoreClosedError):
+            waiting.result()
+
+
 def test_transactions_do_not_nest(log: Log) -> None:
     with log.transaction(), pytest.raises(StoreBusyError), log.transaction():
         pass

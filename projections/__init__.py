@@ -1,0 +1,30 @@
+"""Views over the log: dropped and rebuilt at any time, with the same result (requirement D3)."""
+
+from projections.errors import ModelDocumentError, ProjectionError
+from projections.jobs import JOBS, jobs
+from projections.loss_history import LOSS_HISTORY, losses
+from projections.model_files import write_model_files
+from projections.model_table import INTERCEPT, MODEL_TABLE, ModelDocument, model, read_model
+from projections.projection import Projection
+from projections.timeline import TIMELINE, timeline
+from projections.views import PROJECTIONS, Views
+
+__all__ = [
+    "INTERCEPT",
+    "JOBS",
+    "LOSS_HISTORY",
+    "MODEL_TABLE",
+    "PROJECTIONS",
+    "TIMELINE",
+    "ModelDocument",
+    "ModelDocumentError",
+    "Projection",
+    "ProjectionError",
+    "Views",
+    "jobs",
+    "losses",
+    "model",
+    "read_model",
+    "timeline",
+    "write_model_files",
+]

@@ -1,0 +1,139 @@
+"""Jobs: where each one stands, as this party's log knows it (requirement D3)."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, Table, Text, insert, select, update
+
+from events.catalogue import Fact
+from events.event import Event
+from events.lifecycle import (
+    TrainingAccepted,
+    TrainingDeclined,
+    TrainingFailed,
+    TrainingRequested,
+    TrainingStopped,
+)
+from events.models import ModelEvaluated
+from events.preparation import PublicKeyIssued
+from events.vocabulary import Role
+from projections.projection import METADATA, WHOLE_NUMBER, Projection, storable
+from store import PayloadStore
+
+PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated")
+
+JOB_ROWS = Table(
+    "projection_jobs",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("round", WHOLE_NUMBER, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("accepted", Text, nullable=False),
+    Column("started", Text),
+    Column("ended", Text),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row; `members` and `accepted` are JSON lists of names.
+
+    `state` is one of PROGRESS, or declined, cancelled or failed, which are final.
+    """
+
+    job: str
+    state: str = "requested"
+    round: int = 0
+    reason: str = ""
+    requested_by: str = ""
+    kind: str = ""
+    profile: str = ""
+    members: str = "[]"
+    accepted: str = "[]"
+    started: str | None = None
+    ended: str | None = None
+
+
+def apply(
+    connection: Connection, _position: int, fact: Fact[Event], _payloads: PayloadStore
+) -> None:
+    name = storable(fact.job)
+    if not name:
+        return
+    row = connection.execute(select(JOB_ROWS).where(JOB_ROWS.c.job == name)).mappings().first()
+    before = Job(**row) if row else Job(name)
+    after = asdict(fold(before, fact))
+    if row is None:
+        connection.execute(insert(JOB_ROWS).values(after))
+    elif after != asdict(before):
+        connection.execute(update(JOB_ROWS).where(JOB_ROWS.c.job == name).values(after))
+
+
+def jobs() -> Select[*tuple[Any, ...]]:
+    """All jobs, the oldest first."""
+    return select(JOB_ROWS).order_by(JOB_ROWS.c.started, JOB_ROWS.c.job)
+
+
+def fold(job: Job, fact: Fact[Event]) -> Job:
+    """The job after one more fact. Facts of different issuers may come in any order."""
+    job = replace(job, round=max(job.round, getattr(fact.event, "round", 0)))
+    match fact.event:
+        case TrainingRequested() if not job.requested_by:
+            job = _with_answers(_requested(job, fact, fact.event))
+        case TrainingAccepted():
+            names = sorted({*json.loads(job.accepted), fact.source})
+            job = _with_answers(replace(job, accepted=json.dumps(names)))
+        case PublicKeyIssued():
+            job = _reach(job, "training")
+        case TrainingStopped(reason=reason):
+            job = _reach(job, "stopped", fact, reason)
+        case ModelEvaluated():
+            job = _reach(job, "evaluated", fact, job.reason)
+        case TrainingDeclined(reason=reason):
+            job = _end(job, "declined", fact, f"{fact.source}: {reason}")
+        case TrainingFailed(code=code, detail=detail):
+            state = code if code in {"declined", "cancelled"} else "failed"
+            job = _end(job, state, fact, f"{fact.source}: {code}: {detail}")
+        case _:
+            pass
+    return job
+
+
+def _requested(job: Job, fact: Fact[Event], event: TrainingRequested) -> Job:
+    members = [m.name for m in event.terms.members if m.role is not Role.AUDITOR]
+    return replace(
+        job,
+        requested_by=fact.source,
+        kind=event.terms.kind,
+        profile=event.terms.profile,
+        members=json.dumps(members),
+        started=fact.envelope.time,
+    )
+
+
+def _with_answers(job: Job) -> Job:
+    """Accepted once every member but the one who asked has said so."""
+    asked = set(json.loads(job.members)) - {job.requested_by}
+    return _reach(job, "accepted") if asked and asked <= set(json.loads(job.accepted)) else job
+
+
+def _reach(job: Job, state: str, fact: Fact[Event] | None = None, reason: str = "") -> Job:
+    if job.state not in PROGRESS or PROGRESS.index(job.state) >= PROGRESS.index(state):
+        return job
+    ended = fact.envelope.time if fact else None
+    return replace(job, state=state, ended=ended, reason=reason)
+
+
+def _end(job: Job, state: str, fact: Fact[Event], reason: str) -> Job:
+    if job.state not in PROGRESS or job.state == "evaluated":
+        return job
+    return replace(job, state=state, ended=fact.envelope.time, reason=storable(reason))
+
+
+JOBS = Projection("jobs", 1, (JOB_ROWS,), apply)
