@@ -51,7 +51,8 @@ def explain_connection(error: BaseException, settings: BrokerSettings) -> Broker
     elif closed := _first(causes, exceptions.ConnectionClosed):
         result = BrokerUnreachableError(f"{where} closed the connection: {closed.reply_text}")
     else:
-        cause = _first(causes, OSError) or type(causes[-1]).__name__
+        spoken = (OSError, exceptions.StreamLostError, exceptions.AMQPHeartbeatTimeout)
+        cause = _first(causes, *spoken) or type(causes[-1]).__name__
         result = BrokerUnreachableError(f"no connection to {where}: {cause}")
     return result
 

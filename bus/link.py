@@ -43,6 +43,7 @@ class Link:
         self._connection: pika.SelectConnection | None = None
         self._failure: BrokerError | None = None
         self._attempts = 0
+        self._reported = ""
         self._closed: Callable[[], None] | None = None
 
     def connect(self) -> None:
@@ -65,6 +66,7 @@ class Link:
     def works(self) -> None:
         """The connection has proved useful: the next failure starts with a short pause again."""
         self._attempts = 0
+        self._reported = ""
 
     def fail(self, error: BrokerError) -> None:
         """Give this connection up for the reason given; another one follows."""
@@ -93,7 +95,9 @@ class Link:
         longest = min(self._settings.longest_pause, _FIRST_PAUSE * 2**self._attempts)
         pause = _random.uniform(longest / 2, longest)
         self._attempts = min(self._attempts + 1, 16)
-        _log.warning("broker_connection_lost", link=self._name, error=str(error), retry_in=pause)
+        if str(error) != self._reported:  # once, not at every attempt
+            self._reported = str(error)
+            _log.warning("broker_connection_lost", link=self._name, error=str(error))
         self._down(error)
         self._loop.call_later(pause, self.connect)
 

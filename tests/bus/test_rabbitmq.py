@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic, sleep
@@ -13,6 +14,7 @@ import pytest
 
 from bus import Endpoint, Outcome, Parcel, open_endpoint
 from bus.errors import (
+    AccessRefusedError,
     BrokerError,
     BrokerTlsError,
     BrokerUnreachableError,
@@ -20,6 +22,9 @@ from bus.errors import (
     TopologyError,
     VirtualHostError,
 )
+from bus.message import properties_of, routing_key
+from bus.publisher import Sending
+from bus.rabbitmq import RabbitEndpoint
 from bus.topology import EXCHANGE, dead_queue_name
 from tests.brokers import PrivateBroker, private_broker
 from tests.bus.buses import RabbitBus, eventually, reason_and_route, settings_for_tests
@@ -115,26 +120,39 @@ def test_heartbeats_go_on_while_the_party_computes(bus: RabbitBus, rabbitmq: Pri
     partner.close()
 
 
-def test_what_the_brokers_permissions_refuse_does_not_harm_what_went_with_it(
+def test_the_brokers_refusal_hits_the_impostors_parcels_and_no_other(
     bus: RabbitBus, rabbitmq: PrivateBroker
 ) -> None:
-    """Given a user who may publish as "mallory" only, when it sends as another party, then
-    each parcel is refused alone, and the endpoint goes on receiving.
+    """Given a user who may publish as "mallory" only, when parcels in another name are under
+    way among its own, then those are refused, the others confirmed, and receiving goes on.
     """
-    settings = settings_for_tests(rabbitmq.url_of("mallory"))
-    impostor = open_endpoint(settings, bus.bank)
     partner = bus.endpoint(bus.partner)
-    outcomes: list[Outcome] = []
+    settings = settings_for_tests(rabbitmq.url_of("mallory"))
+    mallory = RabbitEndpoint(settings, bus.bank)
+    mallory.wait_until_connected(20)
+    outcomes: dict[int, Outcome] = {}
 
-    for number in range(5):
-        impostor.send(parcel(impostor.name, partner.name, number), outcomes.append)
+    for number in range(30):
+        sender = "bank" if number % 7 == 3 else "mallory"
+        message = parcel(sender, partner.name, number)
+        sending = Sending(
+            EXCHANGE,
+            routing_key(message),
+            properties_of(message, "mallory"),
+            message.body,
+            partial(outcomes.__setitem__, number),
+        )
+        mallory._post(partial(mallory._publisher.publish, sending))
 
-    assert eventually(lambda: len(outcomes) == 5)
-    assert set(outcomes) == {Outcome.REFUSED}
-    assert partner.receive(0.2) is None
-    partner.send(parcel(partner.name, impostor.name, 7), outcomes.append)
-    assert receive_numbers(impostor, {7}) == {7}
-    impostor.close()
+    assert eventually(lambda: len(outcomes) == 30)
+    refused = {number for number, outcome in outcomes.items() if outcome is Outcome.REFUSED}
+    assert refused == {3, 10, 17, 24}
+    assert set(outcomes.values()) == {Outcome.REFUSED, Outcome.CONFIRMED}
+    assert receive_numbers(partner, set(range(30)) - refused) == set(range(30)) - refused
+    assert isinstance(mallory.last_error, AccessRefusedError)
+    partner.send(parcel(partner.name, mallory.name, 7), lambda _outcome: None)
+    assert receive_numbers(mallory, {7}) == {7}
+    mallory.close()
 
 
 def test_a_memory_alarm_makes_sends_wait_and_stops_nothing_else(
