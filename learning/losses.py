@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learning.fixed_point import Integers, from_grid
+from learning.residuals import Kind
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,7 +19,7 @@ def squared_loss(scores: Floats, labels: Floats) -> float:
     return float(np.square(scores - labels).mean() / 2)
 
 
-def own_loss(scores: Integers, labels: Floats, *, linear: bool = False) -> float:
+def own_loss(scores: Integers, labels: Floats, kind: Kind) -> float:
     """A party's loss from its own partial scores (grid) alone."""
-    loss = squared_loss if linear else logistic_loss
+    loss = squared_loss if kind == "linear" else logistic_loss
     return loss(from_grid(scores), labels)

@@ -1,12 +1,16 @@
 """How one party moves its own parameters, given the mean gradient through its own columns (T7).
 
-A party's columns are the one-hot bins of its variables, and a last column of ones where it holds
-the intercept. Parameters and velocity live on the grid: what a float solve returns is rounded
-before anyone uses it, so a run can be repeated exactly.
+A party's parameters are int64[columns + 1] on the grid: the bins of its variables, and a constant.
+What a float solve returns is rounded to the grid before anyone uses it, so a run repeats exactly.
+
+Only one party holds the intercept, but every party's columns span the constant (the bins of a
+variable sum to one). Were they all to follow it, each would correct the same mean residual. So a
+party that does not hold it moves its constant against its own mean, and its scores stay centred.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +29,17 @@ SMALLEST_PENALTY = 1e-6
 Floats = npt.NDArray[np.float64]
 
 
+class Constant(StrEnum):
+    """What a party's last parameter is: the intercept, minus the mean of its scores, or nothing."""
+
+    INTERCEPT = "intercept"
+    CENTRE = "centre"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class Parameters:
-    """One party's parameters on the grid, int64[columns], and the last step (for momentum)."""
+    """One party's parameters on the grid, the constant last, and their last step (momentum)."""
 
     weights: Integers
     velocity: Integers
@@ -43,63 +55,45 @@ class Update:
 
 @dataclass(frozen=True)
 class Curvature:
-    """X'X/n of a party's columns in diagonal blocks; the intercept belongs to the first.
+    """X'X/n of a party's columns in diagonal blocks, about their means `shares` (not for NONE).
 
-    `blocks` hold column numbers and a matrix each; `penalised` is 0 at the intercept.
+    A block is a range of columns and its matrix.
     """
 
-    blocks: tuple[tuple[npt.NDArray[np.intp], Floats], ...]
-    penalised: Floats
-
-
-def start(columns: int, weights: Integers | None = None) -> Parameters:
-    """Zero, or given starting parameters (T2), at rest."""
-    zero = np.zeros(columns, np.int64)
-    return Parameters(zero if weights is None else weights, zero)
-
-
-def penalised_columns(columns: int, *, intercept: bool) -> Floats:
-    """1 where the penalty applies: everywhere but at the intercept, the last column."""
-    penalised = np.ones(columns)
-    if intercept:
-        penalised[-1] = 0
-    return penalised
+    constant: Constant
+    shares: Floats
+    blocks: tuple[tuple[slice, Floats], ...]
 
 
 def measure_curvature(
-    codes: Codes,
-    bins: Sequence[int],
-    *,
-    intercept: bool,
-    centred: bool = False,
-    largest_block: int = LARGEST_BLOCK,
+    codes: Codes, bins: Sequence[int], constant: Constant, largest_block: int = LARGEST_BLOCK
 ) -> Curvature:
-    """Count how often two bins meet: exact integers, whatever the order or number of threads.
-
-    `centred` takes the columns' means away, for a party whose columns share an intercept that
-    another party holds: the constant is then moved by the intercept alone.
-    """
+    """Count how often two bins meet: exact integers, whatever the order or number of threads."""
     rows, starts = codes.shape[1], offsets(bins)
+    shares = np.empty(starts[-1])
     blocks = []
-    for first, end in _split(bins, largest_block - intercept):
-        columns = np.arange(starts[first], starts[end])
-        ones = intercept and first == 0
-        counts = _joint_counts(codes[first:end], bins[first:end], ones=ones)
-        matrix = counts / rows
-        if centred:
-            share = np.diag(matrix)
-            matrix = matrix - np.outer(share, share)
-        blocks.append((np.append(columns, starts[-1]) if ones else columns, matrix))
-    return Curvature(tuple(blocks), penalised_columns(starts[-1] + intercept, intercept=intercept))
+    for first, end in _split(bins, largest_block):
+        columns = slice(starts[first], starts[end])
+        matrix = _joint_counts(codes[first:end], bins[first:end]) / rows
+        shares[columns] = np.diag(matrix)
+        if constant is not Constant.NONE:
+            matrix -= np.outer(shares[columns], shares[columns])
+        blocks.append((columns, matrix))
+    return Curvature(constant, shares, tuple(blocks))
 
 
 def descend(
-    parameters: Parameters, gradient: Floats, penalty: float, penalised: Floats, rate: float
+    parameters: Parameters, gradient: Floats, penalty: float, constant: Constant, rate: float
 ) -> Update:
-    """One step of plain gradient descent (the source's, 0033): w -= rate (gradient + penalty w)."""
-    weights = from_grid(parameters.weights)
-    slope = gradient + penalty * penalised * weights
-    return _move(parameters, slope, -rate * slope)
+    """One step of plain gradient descent (the source's, 0033): w -= rate (gradient + penalty w).
+
+    `gradient` is float64[columns + 1], as `mean_gradient` makes it.
+    """
+    downhill = _downhill(parameters, gradient, penalty)
+    step = -rate * downhill
+    if constant is not Constant.INTERCEPT:
+        step[-1] = 0
+    return _move(parameters, downhill, step)
 
 
 def descend_preconditioned(
@@ -114,22 +108,25 @@ def descend_preconditioned(
 ) -> Update:
     """One damped Newton step on the party's own block, with momentum.
 
-    w -= damping (slope X'X/n + penalty I0)^-1 (gradient + penalty w) - momentum (last step);
-    `slope` is the residual's mean derivative, the only thing another party tells.
+    w -= damping (slope X'X/n + penalty I0)^-1 (gradient + penalty w) - momentum (last step), the
+    constant eliminated. `slope` is the residual's mean derivative, announced every round.
     """
     if not 0 < slope < np.inf:
         raise LearningError(f"the announced slope is {slope}: it has to be positive and finite")
-    weights = from_grid(parameters.weights)
-    downhill = gradient + penalty * curvature.penalised * weights
-    step = momentum * from_grid(parameters.velocity)
+    downhill = _downhill(parameters, gradient, penalty)
+    newton = np.zeros_like(downhill)
+    centred = curvature.constant is not Constant.NONE
+    right = downhill[:-1] - curvature.shares * downhill[-1] if centred else downhill[:-1]
     # Threads sum in another order: with one, the result is the same on any number of cores.
     with threadpool_limits(1, "blas"):
         for columns, matrix in curvature.blocks:
-            ridge = max(penalty, SMALLEST_PENALTY) * curvature.penalised[columns]
-            step[columns] -= damping * np.linalg.solve(
-                slope * matrix + np.diag(ridge), downhill[columns]
-            )
-    return _move(parameters, downhill, step)
+            ridge = max(penalty, SMALLEST_PENALTY) * np.eye(len(matrix))
+            newton[columns] = np.linalg.solve(slope * matrix + ridge, right[columns])
+        if centred:
+            newton[-1] = -float(curvature.shares @ newton[:-1])
+    if curvature.constant is Constant.INTERCEPT:
+        newton[-1] += downhill[-1] / slope
+    return _move(parameters, downhill, momentum * from_grid(parameters.velocity) - damping * newton)
 
 
 def safe_damping(data_parties: int, damping: float = 0.6) -> float:
@@ -137,12 +134,18 @@ def safe_damping(data_parties: int, damping: float = 0.6) -> float:
     return min(damping, 1.8 / data_parties)
 
 
-def _move(parameters: Parameters, slope: Floats, step: Floats) -> Update:
+def _downhill(parameters: Parameters, gradient: Floats, penalty: float) -> Floats:
+    """The gradient of loss and penalty; the constant is not penalised."""
+    downhill = gradient.copy()
+    downhill[:-1] += penalty * from_grid(parameters.weights[:-1])
+    return downhill
+
+
+def _move(parameters: Parameters, downhill: Floats, step: Floats) -> Update:
     velocity = to_grid(step)
-    weights = parameters.weights + velocity
-    to_grid(from_grid(weights))  # refuses parameters that left the grid
+    weights = to_grid(from_grid(parameters.weights + velocity))
     with threadpool_limits(1, "blas"):
-        decrease = abs(float(slope @ from_grid(velocity)))
+        decrease = abs(float(downhill @ from_grid(velocity)))
     return Update(Parameters(weights, velocity), decrease)
 
 
@@ -158,16 +161,13 @@ def _split(bins: Sequence[int], largest: int) -> list[tuple[int, int]]:
     return [*ranges, (first, len(bins))]
 
 
-def _joint_counts(codes: Codes, bins: Sequence[int], *, ones: bool) -> Floats:
+def _joint_counts(codes: Codes, bins: Sequence[int]) -> Floats:
     """X'X of one-hot columns; products of chunks are counts below 2^24, exact even in float32."""
     starts = np.array(offsets(bins))
-    width = int(starts[-1]) + ones
-    counts = np.zeros((width, width))
+    counts = np.zeros((starts[-1], starts[-1]))
     for begin in range(0, codes.shape[1], ROWS_AT_A_TIME):
-        chunk = codes[:, begin : begin + ROWS_AT_A_TIME]
-        one_hot = np.zeros((chunk.shape[1], width), np.float32)
-        one_hot[np.arange(chunk.shape[1])[:, None], chunk.T + starts[:-1]] = 1
-        if ones:
-            one_hot[:, -1] = 1
+        chunk = codes[:, begin : begin + ROWS_AT_A_TIME].T
+        one_hot = np.zeros((len(chunk), starts[-1]), np.float32)
+        one_hot[np.arange(len(chunk))[:, None], chunk + starts[:-1]] = 1
         counts += one_hot.T @ one_hot
     return counts

@@ -1,16 +1,22 @@
-"""The residual: one integer a customer, linear in the participants' scores (requirement T5).
+"""The residual: one integer a customer, a polynomial of the participants' scores (requirement T5).
 
 With u = u_A + u_B, u_A the local party's score and u_B the participants' sum, the gradient of the
-loss in u is written  g = (m u_B + a) / scale  with integers m and a that only the local party
-knows. The encrypted side computes E(u_B)^m E(a), a plain run m u_B + a: the same integers.
+loss in u is written  g = (m u_B + k q_B + a) / scale  with q_B the sum of the participants'
+squared scores and integers m, k and a that only the local party knows. The encrypted side computes
+E(u_B)^m E(q_B)^k E(a), a plain run the same integers.
 
 - taylor: the source's second-order expansion at 0, g = u/4 - y/2.
 - expansion: the sigmoid s expanded at u_A, g = s(u_A) - (y + 1)/2 + s'(u_A) u_B.
+- smoothed: the polynomial of second degree that is nearest to s(u_A + u_B) on average, if u_B is
+  normal with the spread v that the participants tell: with Z standard normal and t = u_A + v^.5 Z,
+  g = E s(t) - (y + 1)/2 + E s'(t) u_B + E s"(t)/2 (q_B - v), the Hermite expansion.
 - linear: least squares, g = u - y, exact.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +26,25 @@ from learning.fixed_point import ONE, Integers, from_grid, to_grid
 
 SLOPE_BITS = 12
 SLOPE_ONE = 1 << SLOPE_BITS
+QUADRATURE_NODES = 31
 # The largest score of one party: for log-odds far beyond any use, for a linear model about a
 # million. What is announced about sizes (slot_bits) rests on it, so every party enforces it.
 LARGEST_LOG_ODDS = 1 << 8
 LARGEST_LINEAR_SCORE = 1 << 20
 
+Kind = Literal["logistic", "linear"]
+
 
 class Residual(StrEnum):
     TAYLOR = "taylor"
     EXPANSION = "expansion"
+    SMOOTHED = "smoothed"
     LINEAR = "linear"
 
 
 @dataclass(frozen=True)
 class ResidualPlan:
-    """Integers m (int64[rows], or one for all) and a (int64[rows]) of g = (m u_B + a) / scale.
+    """Integers m (int64[rows], or one for all), a and k (int64[rows]; None: no squares are used).
 
     `slope` is the mean derivative of g by u: the only number about them that is announced.
     """
@@ -43,12 +53,16 @@ class ResidualPlan:
     additions: Integers
     scale: int
     slope: float
+    square_multipliers: Integers | None = None
 
 
 def plan_residual(
-    residual: Residual, own_scores: Integers, labels: npt.NDArray[np.float64]
+    residual: Residual,
+    own_scores: Integers,
+    labels: npt.NDArray[np.float64],
+    spread: float = 0.0,
 ) -> ResidualPlan:
-    """The local party's part of the residual, from its scores (grid) and labels.
+    """The local party's part of the residual, from its scores (grid), labels and u_B's spread.
 
     Labels are -1 and 1, or any numbers for the linear residual. Raises FixedPointError for a score
     beyond the limit: the training diverged.
@@ -59,6 +73,8 @@ def plan_residual(
     if residual is Residual.TAYLOR:
         # Four times g, so that the factor 1/4 needs no bits: u - 2y.
         return ResidualPlan(1, own_scores - to_grid(2 * labels), 4 * ONE, 0.25)
+    if residual is Residual.SMOOTHED:
+        return _plan_smoothed(own_scores, labels, spread)
     probabilities = sigmoid(from_grid(own_scores))
     slopes = np.rint(probabilities * (1 - probabilities) * SLOPE_ONE).astype(np.int64)
     scale = SLOPE_ONE * ONE
@@ -66,9 +82,49 @@ def plan_residual(
     return ResidualPlan(slopes, additions, scale, float(slopes.mean()) / SLOPE_ONE)
 
 
-def residual_values(plan: ResidualPlan, other_scores: Integers) -> Integers:
-    """The residuals scale * g in the clear, int64[rows], from the participants' summed scores."""
-    return plan.multipliers * other_scores + plan.additions
+def _plan_smoothed(
+    own_scores: Integers, labels: npt.NDArray[np.float64], spread: float
+) -> ResidualPlan:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
+    weights = weights / weights.sum()
+    mean, slopes, curvatures = np.zeros((3, len(own_scores)))
+    for node, weight in zip(nodes, weights, strict=True):
+        level = sigmoid(from_grid(own_scores) + np.sqrt(spread) * node)
+        slope = level * (1 - level)
+        mean += weight * level
+        slopes += weight * slope
+        curvatures += weight * slope * (0.5 - level)  # s" / 2 = s' (1 - 2 s) / 2
+    scale = SLOPE_ONE * ONE
+    multipliers = np.rint(slopes * SLOPE_ONE).astype(np.int64)
+    additions = np.rint((mean - (labels + 1) / 2 - curvatures * spread) * scale)
+    return ResidualPlan(
+        multipliers,
+        additions.astype(np.int64),
+        scale,
+        float(multipliers.mean()) / SLOPE_ONE,
+        np.rint(curvatures * SLOPE_ONE).astype(np.int64),
+    )
+
+
+def squared_scores(scores: Integers) -> Integers:
+    """u^2 of one party's scores, on the grid as u is."""
+    squares: npt.NDArray[np.float64] = np.rint(np.square(from_grid(scores)) * ONE)
+    return squares.astype(np.int64)
+
+
+def score_spread(squares: Integers) -> float:
+    """The mean square of one party's (centred) scores: one number, exact before it is divided."""
+    return int(squares.sum()) / (len(squares) * ONE)
+
+
+def residual_values(
+    plan: ResidualPlan, other_scores: Integers, other_squares: Integers | None = None
+) -> Integers:
+    """The residuals scale * g in the clear, int64[rows], from the participants' sums."""
+    values: Integers = plan.multipliers * other_scores + plan.additions
+    if plan.square_multipliers is not None and other_squares is not None:
+        values += plan.square_multipliers * other_squares
+    return values
 
 
 def check_scores(residual: Residual, scores: Integers) -> None:
@@ -92,7 +148,11 @@ def largest_residual(residual: Residual, participants: int) -> int:
         return (parties + 1) * LARGEST_LINEAR_SCORE * ONE
     if residual is Residual.TAYLOR:
         return (parties * LARGEST_LOG_ODDS + 2) * ONE
-    return (SLOPE_ONE // 4 * participants * LARGEST_LOG_ODDS + SLOPE_ONE) * ONE
+    linear = SLOPE_ONE // 4 * participants * LARGEST_LOG_ODDS + SLOPE_ONE
+    if residual is Residual.EXPANSION:
+        return linear * ONE
+    # |s"| / 2 is below 1/20, and so is what it takes from the constant.
+    return (linear + 2 * participants * SLOPE_ONE // 20 * LARGEST_LOG_ODDS**2) * ONE
 
 
 def slot_bits(residual: Residual, participants: int, rows: int) -> int:
@@ -100,9 +160,15 @@ def slot_bits(residual: Residual, participants: int, rows: int) -> int:
     return (largest_residual(residual, participants) * rows).bit_length() + 1
 
 
-def mean_gradient(sums: list[int], scale: int, rows: int) -> npt.NDArray[np.float64]:
-    """Exact integer sums as floats a row; the division of integers is correctly rounded."""
-    return np.array([total / (scale * rows) for total in sums])
+def mean_gradient(
+    sums: Sequence[int], bins: Sequence[int], scale: int, rows: int
+) -> npt.NDArray[np.float64]:
+    """Exact sums of residuals a bin as a mean gradient, float64[columns + 1].
+
+    Every customer is in one bin of the first variable, so its bins sum to the last entry: the
+    gradient of a constant. Dividing integers is correctly rounded, so no platform differs.
+    """
+    return np.array([total / (scale * rows) for total in [*sums, sum(sums[: bins[0]])]])
 
 
 def sigmoid(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
