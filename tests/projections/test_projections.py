@@ -121,7 +121,6 @@ def test_the_timeline_is_the_log_as_a_readable_sequence(
     assert {row["job"] for row in rows} == {"job-1"}
     assert rows[1]["facts"] == "customers=900"
     assert rows[3]["facts"] == ""
-    assert rows[4]["payloads"] == "scores ciphertexts[1]"
     assert (rows[4]["cause_position"], rows[5]["cause_position"]) == (4, None)
     assert rows[8]["facts"] == "reason=all flags raised"
     size = len(rfc8785.dumps(MODEL))  # type: ignore[arg-type]
