@@ -72,12 +72,12 @@ class TrainingFailed(Event):
 
 
 class WorkFailed(Event):
-    """Work outside the log (reading data, making keys) did not succeed; stays at home."""
+    """Why data could not be read or binned, or a key not made; stays at home, may name columns."""
 
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = ANY_MEMBER
     job: str
-    work: Literal["snapshot", "key"]
+    work: Literal["snapshot", "key", "prepare"]
     detail: str = Field(max_length=1000)
 
 

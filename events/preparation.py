@@ -85,7 +85,7 @@ class DataPrepared(Event):
     PAYLOADS: ClassVar = payload_rules(
         bins=kept("json", "the rule and edges of every variable"),
         codes=kept("uint8", "bin codes, one row of the matrix per variable"),
-        start=kept("int64", "the parameters before the first round, on the grid"),
+        start=kept("int64", "the parameters before the first round, on the grid; intercept last"),
     )
     job: str
     variables: int = Field(ge=1)
@@ -94,7 +94,8 @@ class DataPrepared(Event):
 
 
 class FeaturesPrepared(Event):
-    """How many columns a party trains: what it will learn a round (the leak budget counts them)."""
+    """How many variables and bin columns a party trains: what it learns a round (leak budget)."""
 
     ISSUERS: ClassVar = DATA_ROLES
+    variables: int = Field(ge=1)
     columns: int = Field(ge=1)

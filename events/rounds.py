@@ -11,11 +11,15 @@ Measure = Literal["loss", "predicted decrease"]
 
 
 class EncryptedScorePosted(Event):
-    """[[w_k Z_k]] of one participant, one ciphertext a training row (T4)."""
+    """[[u]] with u = w_k Z_k of one participant, a ciphertext a training row (T4).
+
+    Where the residual is of second degree, [[u^2]] follows, and the mean of u^2 in the clear.
+    """
 
     ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
     PAYLOADS: ClassVar = payload_rules(
-        scores=sealed_to(Role.LOCAL, "ciphertexts", "encrypted partial scores")
+        scores=sealed_to(Role.LOCAL, "ciphertexts", "encrypted powers of the partial scores"),
+        spread=sealed_to(Role.LOCAL, "float64", "mean square of the scores; empty if not used"),
     )
     round: int = Field(ge=1)
 
@@ -23,7 +27,8 @@ class EncryptedScorePosted(Event):
 class EncryptedResidualPosted(Event):
     """[[g]], the encrypted gradient weight of every training row (T5).
 
-    `slope` is the mean multiplier of the scores in g, which scales each party's curvature.
+    `slope` is the mean multiplier of the scores in g, which scales each party's curvature; a sum
+    of the encrypted integers, divided by `scale` and the rows, is a mean gradient.
     """
 
     ISSUERS: ClassVar = frozenset({Role.LOCAL})
@@ -33,7 +38,6 @@ class EncryptedResidualPosted(Event):
     round: int = Field(ge=1)
     slope: float = Field(gt=0)
     scale: int = Field(ge=1)
-    slot_bits: int = Field(ge=8, le=2048)
 
 
 class EncryptedGradientPosted(Event):
@@ -65,8 +69,8 @@ class ParametersUpdated(Event):
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = DATA_ROLES
     PAYLOADS: ClassVar = payload_rules(
-        parameters=kept("int64", "parameters on the grid"),
-        step=kept("int64", "the last step, for the momentum of the next"),
+        weights=kept("int64", "parameters on the grid; an intercept comes last"),
+        velocity=kept("int64", "the last step, for the momentum of the next"),
     )
     job: str
     round: int = Field(ge=1)

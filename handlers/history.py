@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 from events.catalogue import Fact
 from events.event import Event
-from events.lifecycle import TrainingDeclined, TrainingFailed, TrainingRequested
+from events.lifecycle import TrainingFailed, TrainingRequested
 from events.terms import Terms
 from handlers.errors import ProtocolError
 
@@ -63,5 +63,5 @@ class History:
 
     @property
     def is_over(self) -> bool:
-        """Declined or failed: no handler acts on the job any more."""
-        return bool(self._by_type[TrainingFailed] or self._by_type[TrainingDeclined])
+        """Failed: no handler acts on the job any more."""
+        return bool(self._by_type[TrainingFailed])

@@ -1,0 +1,81 @@
+"""The vocabulary for other programs: JSON Schema of every event, and an AsyncAPI document."""
+
+from typing import Any
+
+from events.catalogue import CATALOGUE, Catalogue
+from events.envelope import Envelope
+from events.event import Event
+
+JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+
+
+def event_schemas(catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
+    """One JSON Schema an event, by type, with version, issuers and payloads as annotations."""
+    return {name: _event_schema(kind) for name, kind in sorted(catalogue.types.items())}
+
+
+def envelope_schema() -> dict[str, Any]:
+    return {"$schema": JSON_SCHEMA, **Envelope.model_json_schema()}
+
+
+def asyncapi_document(catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
+    """AsyncAPI 3.0: one exchange, a routing key `<sender>.<recipient>`, one message an event."""
+    shared = {name: kind for name, kind in sorted(catalogue.types.items()) if not kind.PRIVATE}
+    messages = {
+        name: {
+            "name": name,
+            "title": name,
+            "summary": _summary(kind),
+            "contentType": "application/cloudevents+json",
+            "payload": {"$ref": f"#/components/schemas/{name}"},
+        }
+        for name, kind in shared.items()
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Tallystick", "version": "1"},
+        "channels": {
+            "federation": {
+                "address": "{sender}.{recipient}",
+                "description": "Topic exchange `tallystick`; each party reads its own queue.",
+                "parameters": {
+                    "sender": {"description": "name of the issuing party"},
+                    "recipient": {"description": "name of the receiving party"},
+                },
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+            }
+        },
+        "operations": {
+            "receive": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/federation"},
+            }
+        },
+        "components": {
+            "messages": messages,
+            "schemas": {name: _event_schema(kind) for name, kind in shared.items()},
+        },
+    }
+
+
+def _event_schema(kind: type[Event]) -> dict[str, Any]:
+    schema = kind.model_json_schema()
+    return {
+        "$schema": JSON_SCHEMA,
+        **schema,
+        "x-version": kind.VERSION,
+        "x-private": kind.PRIVATE,
+        "x-issuers": sorted(kind.ISSUERS),
+        "x-payloads": {
+            name: {
+                "kind": rule.kind,
+                "readers": sorted(rule.readers),
+                "meaning": rule.meaning,
+            }
+            for name, rule in sorted(kind.PAYLOADS.items())
+        },
+    }
+
+
+def _summary(kind: type[Event]) -> str:
+    return (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ").strip()

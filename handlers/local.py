@@ -1,0 +1,209 @@
+"""The local party: asks for the model, aligns the rows, forms the residual, measures the result."""
+
+import hashlib
+
+import numpy as np
+
+from events.catalogue import Fact
+from events.envelope import PayloadReference
+from events.lifecycle import (
+    DeadlinePassed,
+    TrainingDeclined,
+    TrainingFailed,
+    TrainingRequested,
+    TrainingStopped,
+)
+from events.models import ModelSaved, PartialScoreReturned
+from events.preparation import (
+    FeaturesPrepared,
+    IdentifiersPosted,
+    LabelsShared,
+    PublicKeyIssued,
+    RowsAligned,
+)
+from events.rounds import (
+    EncryptedResidualPosted,
+    EncryptedScorePosted,
+    MaskedResultDecrypted,
+)
+from events.terms import Terms
+from handlers.alignment import common_handles, join_handles, rows_of, split_handles
+from handlers.drafts import Decision, Draft, blob, draft, vector
+from handlers.errors import JobError, ProtocolError
+from handlers.evaluation import evaluate
+from handlers.handler import Reactions
+from handlers.history import History
+from handlers.keys import degree_of, encryptor, public_key, read_ciphertexts, residual_of
+from handlers.leakage import check_leak_budget
+from handlers.model import save_model
+from handlers.own import Own, secret_commitment
+from handlers.prepared import own_snapshot
+from handlers.preparing import own_handles, own_labels, prepare, training_labels
+from handlers.scores import training_scores
+from handlers.training import post_gradient, ready_to_train, update_parameters
+from learning.errors import LearningError
+from learning.folds import fold_of
+from learning.residuals import LARGEST_LOG_ODDS, plan_residual
+from paillier.ciphertexts import ciphertext_bytes, to_bytes
+from paillier.residual import combine, multiply
+
+ALIGNMENT_KEY_BYTES = 32
+
+
+def training_request(
+    terms: Terms, own: Own, customers: int, data: PayloadReference, job: str
+) -> Draft:
+    """The first shared event of a job; the operator's command asks for it, not a handler."""
+    requested = TrainingRequested(
+        terms=terms,
+        customers=customers,
+        secret_commitment=secret_commitment(own.secret, job),
+        data_commitment=data.commitment,
+    )
+    key = own.generator(job, "alignment key", data.commitment).bytes(ALIGNMENT_KEY_BYTES)
+    return draft(requested, job, terms, blob("alignment_key", key))
+
+
+def give_up_when_declined(history: History, fact: Fact[TrainingDeclined], _own: Own) -> Decision:
+    if len(history.of(TrainingDeclined)) > 1:
+        return []
+    detail = f"{fact.source} declined: {fact.event.reason}"
+    return [draft(TrainingFailed(code="declined", detail=detail), history.job, history.terms)]
+
+
+def give_up_at_deadline(history: History, fact: Fact[DeadlinePassed], _own: Own) -> Decision:
+    waiting = ", ".join(fact.event.waiting_for)
+    detail = f"no answer in time from {waiting}"
+    return [draft(TrainingFailed(code="deadline", detail=detail), history.job, history.terms)]
+
+
+def align_when_all_posted(history: History, _fact: Fact[IdentifiersPosted], own: Own) -> Decision:
+    """The rows that everybody has, in one order, and which of them are held out (A3)."""
+    terms = history.terms
+    posted = history.of(IdentifiersPosted)
+    if {fact.source for fact in posted} != set(terms.participants):
+        return []
+    others = [_read_handles(fact, own) for fact in posted]
+    own_order = own_handles(history, own)
+    order = common_handles(own_order, others)
+    if len(order) < max(terms.smallest_overlap, own.policy.smallest_overlap, 2):
+        raise JobError(
+            "no-overlap",
+            f"only {len(order)} customers are in all data sets, at least "
+            f"{max(terms.smallest_overlap, own.policy.smallest_overlap)} are needed: check that "
+            "the parties write customer ids in the same form",
+        )
+    snapshot, rows = own_snapshot(history, own), rows_of(order, own_order)
+    held_out = np.array(
+        [fold_of(snapshot.ids[row], terms.folds) == terms.held_out_fold for row in rows], np.uint8
+    )
+    label = training_labels(snapshot, rows[held_out == 0], terms)
+    aligned = RowsAligned(
+        rows=len(order),
+        training_rows=int((held_out == 0).sum()),
+        held_out_rows=int(held_out.sum()),
+    )
+    handles = blob("handles", join_handles(order), len(order), 16)
+    drafts = [draft(aligned, history.job, terms, handles, vector("held_out", held_out))]
+    if terms.profile == "patent":
+        shared = LabelsShared(rows=len(label))
+        drafts.insert(0, draft(shared, history.job, terms, vector("labels", label)))
+    return drafts
+
+
+def prepare_features(history: History, _fact: Fact[RowsAligned], own: Own) -> Decision:
+    return prepare(history, own)
+
+
+def check_budget_when_ready(
+    history: History, _fact: Fact[PublicKeyIssued] | Fact[FeaturesPrepared], own: Own
+) -> Decision:
+    if ready_to_train(history):
+        check_leak_budget(history, own)
+    return post_residual_when_ready(history, 1, own)
+
+
+def post_residual(history: History, fact: Fact[EncryptedScorePosted], own: Own) -> Decision:
+    return post_residual_when_ready(history, fact.event.round, own)
+
+
+def post_residual_when_ready(history: History, number: int, own: Own) -> Decision:
+    """[[g]], from everybody's encrypted scores and the own ones in the clear (T5)."""
+    terms = history.terms
+    if not (
+        ready_to_train(history)
+        and history.has_from_all(EncryptedScorePosted, terms.participants, round=number)
+    ):
+        return []
+    key, own_scores = public_key(history, own), training_scores(history, own, number)
+    posted = history.of(EncryptedScorePosted, round=number)
+    rows, degree = len(own_scores), degree_of(terms)
+    powers = [
+        read_ciphertexts(own.read(fact.payload("scores")), key, fact.source, degree * rows)
+        for fact in posted
+    ]
+    spread = sum(_spread(fact, own) for fact in posted)
+    try:
+        labels = own_labels(history, own)
+        plan = plan_residual(residual_of(terms), own_scores, labels, spread)
+    except LearningError as error:
+        raise JobError("diverged", f"{own.name}: {error}") from None
+    weighted = [(multiply([power[:rows] for power in powers], key, own.threads), plan.multipliers)]
+    if plan.square_multipliers is not None:
+        squares = multiply([power[rows:] for power in powers], key, own.threads)
+        weighted.append((squares, plan.square_multipliers))
+    commitments = [fact.payload("scores").commitment for fact in posted]
+    digest = hashlib.sha256(plan.additions.tobytes()).digest()
+    generator = own.generator(history.job, "residuals", number, digest, *commitments)
+    additions = encryptor(history, own).encrypt(plan.additions.tolist(), generator, own.threads)
+    residuals = combine(weighted, additions, key, own.threads)
+    event = EncryptedResidualPosted(round=number, slope=plan.slope, scale=plan.scale)
+    payload = blob("residuals", to_bytes(residuals, key), rows, ciphertext_bytes(key))
+    return [draft(event, history.job, terms, payload)]
+
+
+def finish(history: History, _fact: Fact[TrainingStopped], own: Own) -> Decision:
+    return [save_model(history, own)]
+
+
+def evaluate_when_all_returned(
+    history: History, _fact: Fact[PartialScoreReturned] | Fact[ModelSaved], own: Own
+) -> Decision:
+    terms = history.terms
+    if not (
+        history.has(ModelSaved, source=own.name)
+        and history.has_from_all(PartialScoreReturned, terms.participants)
+    ):
+        return []
+    return [evaluate(history, own)]
+
+
+def _read_handles(fact: Fact[IdentifiersPosted], own: Own) -> list[bytes]:
+    handles = split_handles(own.read(fact.payload("handles")))
+    if len(handles) != fact.event.customers or len(set(handles)) != len(handles):
+        raise ProtocolError(f"{fact.source} posted handles that repeat, or not as many as it said")
+    return handles
+
+
+def _spread(fact: Fact[EncryptedScorePosted], own: Own) -> float:
+    """What the participant says about the size of its scores; between 0 and what they may be."""
+    told: list[float] = own.array(fact.payload("spread"), "f8").tolist()
+    if any(not 0 <= value <= LARGEST_LOG_ODDS**2 for value in told):
+        raise ProtocolError(f"{fact.source} tells a spread of its scores that cannot be")
+    return sum(told)
+
+
+REACTIONS: Reactions = {
+    TrainingDeclined: give_up_when_declined,
+    DeadlinePassed: give_up_at_deadline,
+    IdentifiersPosted: align_when_all_posted,
+    RowsAligned: prepare_features,
+    PublicKeyIssued: check_budget_when_ready,
+    FeaturesPrepared: check_budget_when_ready,
+    EncryptedScorePosted: post_residual,
+    EncryptedResidualPosted: post_gradient,
+    MaskedResultDecrypted: update_parameters,
+    TrainingStopped: finish,
+    ModelSaved: evaluate_when_all_returned,
+    PartialScoreReturned: evaluate_when_all_returned,
+}

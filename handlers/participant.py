@@ -1,0 +1,137 @@
+"""The participant: its own policy, its own data, encrypted scores out, masked gradients back."""
+
+import hashlib
+
+import numpy as np
+
+from events.catalogue import Fact
+from events.lifecycle import (
+    TrainingAccepted,
+    TrainingDeclined,
+    TrainingRequested,
+    TrainingStopped,
+    WorkFailed,
+)
+from events.models import PartialScoreReturned
+from events.preparation import (
+    DataSnapshotted,
+    FeaturesPrepared,
+    IdentifiersPosted,
+    PublicKeyIssued,
+    RowsAligned,
+)
+from events.rounds import (
+    EncryptedResidualPosted,
+    EncryptedScorePosted,
+    MaskedResultDecrypted,
+    RoundCompleted,
+)
+from handlers.alignment import join_handles
+from handlers.drafts import Decision, Work, blob, draft, vector
+from handlers.handler import Reactions
+from handlers.history import History
+from handlers.keys import degree_of, encryptor, public_key
+from handlers.leakage import check_leak_budget
+from handlers.model import save_model
+from handlers.own import Own, secret_commitment
+from handlers.policy import refusal
+from handlers.prepared import own_snapshot
+from handlers.preparing import own_handles, prepare
+from handlers.scores import held_out_scores, training_scores
+from handlers.training import post_gradient, ready_to_train, update_parameters
+from learning.residuals import score_spread, squared_scores
+from paillier.ciphertexts import ciphertext_bytes, to_bytes
+
+
+def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) -> Decision:
+    terms = fact.event.terms
+    if reason := refusal(terms, own.policy):
+        return [draft(TrainingDeclined(reason=reason), history.job, terms)]
+    return [Work("snapshot", history.job)]
+
+
+def accept(history: History, fact: Fact[DataSnapshotted], own: Own) -> Decision:
+    accepted = TrainingAccepted(
+        customers=fact.event.customers,
+        secret_commitment=secret_commitment(own.secret, history.job),
+        data_commitment=fact.payload("table").commitment,
+    )
+    return [draft(accepted, history.job, history.terms)]
+
+
+def decline_without_data(history: History, fact: Fact[WorkFailed], own: Own) -> Decision:
+    if fact.event.work != "snapshot":
+        return []
+    reason = f"{own.name} cannot read its data; its operator finds the reason in its log"
+    return [draft(TrainingDeclined(reason=reason), history.job, history.terms)]
+
+
+def post_identifiers_when_all_accepted(
+    history: History, _fact: Fact[TrainingAccepted], own: Own
+) -> Decision:
+    """Keyed hashes leave only when nobody can decline any more; sorted, so order says nothing."""
+    terms = history.terms
+    if not history.has_from_all(TrainingAccepted, (*terms.participants, terms.arbiter)):
+        return []
+    handles = sorted(own_handles(history, own))
+    event = IdentifiersPosted(customers=len(own_snapshot(history, own).ids))
+    payload = blob("handles", join_handles(handles), len(handles), 16)
+    return [draft(event, history.job, terms, payload)]
+
+
+def prepare_features(history: History, _fact: Fact[RowsAligned], own: Own) -> Decision:
+    return prepare(history, own)
+
+
+def begin_training_when_ready(
+    history: History, _fact: Fact[PublicKeyIssued] | Fact[FeaturesPrepared], own: Own
+) -> Decision:
+    if not ready_to_train(history):
+        return []
+    check_leak_budget(history, own)
+    return _post_scores(history, own, 1)
+
+
+def begin_next_round(history: History, fact: Fact[RoundCompleted], own: Own) -> Decision:
+    return _post_scores(history, own, fact.event.round + 1)
+
+
+def finish(history: History, _fact: Fact[TrainingStopped], own: Own) -> Decision:
+    """Keep the half model; return the held-out rows' partial scores for the joint quality (S2)."""
+    saved = save_model(history, own)
+    held_out = history.one(RowsAligned).event.held_out_rows
+    if not held_out:
+        return [saved]
+    scores = held_out_scores(history, own)
+    returned = PartialScoreReturned(rows=held_out)
+    return [saved, draft(returned, history.job, history.terms, vector("scores", scores))]
+
+
+def _post_scores(history: History, own: Own, number: int) -> Decision:
+    """[[w Z]] of every training row, and its square where it is used, freshly encrypted (T4)."""
+    scores, key = training_scores(history, own, number), public_key(history, own)
+    powers, spread = scores, np.empty(0)
+    if degree_of(history.terms) == 2:
+        squares = squared_scores(scores)
+        powers, spread = np.concatenate([scores, squares]), np.array([score_spread(squares)])
+    digest = hashlib.sha256(powers.tobytes()).digest()
+    generator = own.generator(history.job, "scores", number, digest)
+    ciphertexts = encryptor(history, own).encrypt(powers.tolist(), generator, own.threads)
+    payload = blob("scores", to_bytes(ciphertexts, key), len(ciphertexts), ciphertext_bytes(key))
+    event = EncryptedScorePosted(round=number)
+    return [draft(event, history.job, history.terms, payload, vector("spread", spread))]
+
+
+REACTIONS: Reactions = {
+    TrainingRequested: answer_request,
+    DataSnapshotted: accept,
+    WorkFailed: decline_without_data,
+    TrainingAccepted: post_identifiers_when_all_accepted,
+    RowsAligned: prepare_features,
+    PublicKeyIssued: begin_training_when_ready,
+    FeaturesPrepared: begin_training_when_ready,
+    RoundCompleted: begin_next_round,
+    EncryptedResidualPosted: post_gradient,
+    MaskedResultDecrypted: update_parameters,
+    TrainingStopped: finish,
+}

@@ -1,0 +1,81 @@
+"""A data party's rows, ready to train on: bins learned, codes made, order agreed (P5, A3)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from events.preparation import DataPrepared, DataSnapshotted, RowsAligned
+from events.rounds import ParametersUpdated
+from handlers.history import History
+from handlers.own import Own
+from handlers.snapshot import Snapshot, decode_snapshot
+from learning.binning import VariableBins
+from learning.optimisers import Parameters
+
+VARIABLES = TypeAdapter(tuple[VariableBins, ...])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Bins and codes of all common rows; `training` and `held_out` are row numbers."""
+
+    variables: tuple[VariableBins, ...]
+    codes: NDArray[np.uint8]
+    held_out_mask: NDArray[np.bool_]
+
+    @property
+    def bins(self) -> list[int]:
+        return [variable.bins for variable in self.variables]
+
+    @property
+    def columns(self) -> int:
+        return sum(self.bins)
+
+    @cached_property
+    def training_codes(self) -> NDArray[np.uint8]:
+        """uint8[variables, training rows], in the common order."""
+        return np.ascontiguousarray(self.codes[:, ~self.held_out_mask])
+
+    @cached_property
+    def held_out_codes(self) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(self.codes[:, self.held_out_mask])
+
+
+def own_snapshot(history: History, own: Own) -> Snapshot:
+    fact = history.one(DataSnapshotted)
+    return own.remember(
+        ("snapshot", history.job), lambda: decode_snapshot(own.array(fact.payload("table"), "u1"))
+    )
+
+
+def own_prepared(history: History, own: Own) -> Prepared:
+    fact = history.one(DataPrepared)
+
+    def load() -> Prepared:
+        return Prepared(
+            variables=VARIABLES.validate_json(own.read(fact.payload("bins"))),
+            codes=own.array(fact.payload("codes"), "u1"),
+            held_out_mask=held_out_mask(history, own),
+        )
+
+    return own.remember(("prepared", history.job), load)
+
+
+def held_out_mask(history: History, own: Own) -> NDArray[np.bool_]:
+    reference = history.one(RowsAligned).payload("held_out")
+    return own.array(reference, "u1").astype(np.bool_)
+
+
+def own_parameters(history: History, own: Own, after_round: int) -> Parameters:
+    """The parameters after a round; after round 0 those that the training starts from (T2)."""
+    if after_round == 0:
+        weights = own.array(history.one(DataPrepared).payload("start"), "i8")
+        return Parameters(weights, np.zeros_like(weights))
+    fact = history.one(ParametersUpdated, round=after_round)
+    return Parameters(
+        weights=own.array(fact.payload("weights"), "i8"),
+        velocity=own.array(fact.payload("velocity"), "i8"),
+    )

@@ -1,0 +1,132 @@
+"""How a data party makes its rows ready: alignment, bins, codes, starting parameters."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from events.lifecycle import TrainingRequested
+from events.preparation import DataPrepared, FeaturesPrepared, LabelsShared, RowsAligned
+from events.terms import Terms
+from handlers.alignment import handles_of, rows_of, split_handles
+from handlers.drafts import Draft, blob, draft, vector
+from handlers.errors import JobError, ProtocolError
+from handlers.history import History
+from handlers.own import Own
+from handlers.prepared import VARIABLES, held_out_mask, own_snapshot
+from handlers.scores import constant_of
+from handlers.snapshot import Snapshot
+from learning.binning import VariableBins, apply_bins, learn_bins
+from learning.errors import ConstantColumnError, LearningError, NothingToLearnError
+from learning.pretraining import pretrain
+
+
+def own_handles(history: History, own: Own) -> list[bytes]:
+    """Keyed hashes of this party's customers, in the order of its snapshot (A1, A2)."""
+    key = own.read(history.one(TrainingRequested).payload("alignment_key"))
+    return handles_of(key, own_snapshot(history, own).ids)
+
+
+def common_rows(history: History, own: Own) -> NDArray[np.int64]:
+    """Where the common rows stand in the own snapshot, in the common order (A3)."""
+    order = split_handles(own.read(history.one(RowsAligned).payload("handles")))
+    if len(order) != history.one(RowsAligned).event.rows or len(set(order)) != len(order):
+        raise ProtocolError("the aligned rows are not as many as announced, or repeated")
+    try:
+        return rows_of(order, own_handles(history, own))
+    except KeyError:
+        raise ProtocolError("the aligned rows name a customer that this party never had") from None
+
+
+def own_labels(history: History, own: Own) -> NDArray[np.float64]:
+    """Labels of the training rows in units of the job: the own ones, or those shared (T2)."""
+    if shared := history.of(LabelsShared):
+        return own.array(shared[0].payload("labels"), "f8")
+    training = common_rows(history, own)[~held_out_mask(history, own)]
+    return training_labels(own_snapshot(history, own), training, history.terms)
+
+
+def training_labels(
+    snapshot: Snapshot, rows: NDArray[np.int64], terms: Terms
+) -> NDArray[np.float64]:
+    """Raises JobError for one class only: there is nothing to learn (P2)."""
+    if snapshot.label is None:
+        raise JobError("data", f"{terms.local} has no labels in its data")
+    labels = np.asarray(snapshot.label[rows] / terms.label_unit)
+    if len(np.unique(labels)) < 2:
+        raise JobError("data", "all common training rows have the same label: nothing to learn")
+    return labels
+
+
+def prepare(history: History, own: Own) -> list[Draft]:
+    """Bins learned on the training rows, codes of all common rows, and the start (P5, T2)."""
+    terms = history.terms
+    rows, held_out = common_rows(history, own), held_out_mask(history, own)
+    snapshot = own_snapshot(history, own)
+    variables: list[VariableBins] = []
+    codes: list[NDArray[np.uint8]] = []
+    constant: list[str] = []
+    try:
+        for name, column in snapshot.take(rows):
+            rule = snapshot.rules.get(name)
+            try:
+                bins = learn_bins(name, column, ~held_out, rule, terms.smallest_bin)
+            except ConstantColumnError:
+                constant.append(name)
+                continue
+            variables.append(bins)
+            codes.append(apply_bins(bins, column))
+        if not variables:
+            raise NothingToLearnError(
+                f"all {len(constant)} columns are constant on the common training rows"
+            )
+    except LearningError as error:
+        detail = (
+            f"the data of {own.name} cannot be binned; its operator finds the reason in its log"
+        )
+        raise JobError("data", detail, private=str(error)) from None
+    matrix = np.stack(codes)
+    start = _starting_parameters(history, own, variables, matrix[:, ~held_out])
+    prepared = DataPrepared(
+        job=history.job,
+        variables=len(variables),
+        columns=sum(bins.bins for bins in variables),
+        notes=_notes(variables, constant),
+    )
+    announced = FeaturesPrepared(variables=prepared.variables, columns=prepared.columns)
+    return [
+        draft(
+            prepared,
+            history.job,
+            terms,
+            blob("bins", VARIABLES.dump_json(tuple(variables))),
+            vector("codes", matrix),
+            vector("start", start),
+        ),
+        draft(announced, history.job, terms),
+    ]
+
+
+def _starting_parameters(
+    history: History, own: Own, variables: list[VariableBins], codes: NDArray[np.uint8]
+) -> NDArray[np.int64]:
+    """The party's own model where it knows labels (T2), else zeros; the constant comes last."""
+    bins = [variable.bins for variable in variables]
+    terms = history.terms
+    if terms.profile != "patent" and own.name != terms.local:
+        return np.zeros(sum(bins) + 1, np.int64)
+    return pretrain(
+        codes,
+        bins,
+        own_labels(history, own),
+        kind=terms.kind,
+        inverse_penalty=terms.inverse_penalty,
+        constant=constant_of(terms, own.name),
+    )
+
+
+def _notes(variables: list[VariableBins], constant: list[str]) -> tuple[str, ...]:
+    """What the party's own people want to know; private, since it names columns."""
+    notes = [f"{name}: left out, the same for (nearly) all customers" for name in constant]
+    for bins in variables:
+        merged = f", {bins.merged} small bins merged" if bins.merged else ""
+        notes.append(f"{bins.name}: {bins.rule}, {bins.bins} bins{merged}")
+    return tuple(notes)

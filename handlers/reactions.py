@@ -1,0 +1,75 @@
+"""Which handler answers which event, for every role; checked against the catalogue at import."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from events.catalogue import CATALOGUE, Fact
+from events.event import Event
+from events.lifecycle import TrainingFailed, WorkFailed
+from events.vocabulary import Role
+from handlers import arbiter, local, participant
+from handlers.drafts import Decision, Draft, draft
+from handlers.errors import JobError, RegistryError
+from handlers.handler import Reactions
+from handlers.history import History
+from handlers.own import Own
+
+log = structlog.get_logger()
+
+REACTIONS: Mapping[Role, Reactions] = {
+    Role.LOCAL: local.REACTIONS,
+    Role.PARTICIPANT: participant.REACTIONS,
+    Role.ARBITER: arbiter.REACTIONS,
+    Role.AUDITOR: {},
+}
+
+# Facts that are kept and shown, and that no role acts on.
+ONLY_RECORDED = frozenset(
+    {
+        "TrainingFailed",
+        "LabelsShared",
+        "DataPrepared",
+        "ParametersUpdated",
+        "LossRecorded",
+        "ModelEvaluated",
+    }
+)
+
+
+def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
+    """What this party does about the last fact of the history.
+
+    A job that is over is left alone. A JobError becomes TrainingFailed for all members, its
+    private part an event that stays at home.
+    """
+    handler = REACTIONS[role].get(type(fact.event))
+    if handler is None or history.is_over:
+        return []
+    try:
+        return handler(history, fact, own)
+    except JobError as error:
+        log.warning("job_failed", job=history.job, code=error.code, detail=error.detail)
+        return _failure(history, error)
+
+
+def _failure(history: History, error: JobError) -> list[Draft]:
+    terms = history.terms
+    failed = TrainingFailed(code=error.code, detail=error.detail[:1000])
+    drafts = [draft(failed, history.job, terms)]
+    if error.private:
+        noted = WorkFailed(job=history.job, work="prepare", detail=error.private[:1000])
+        drafts.append(draft(noted, history.job, terms))
+    return drafts
+
+
+def check_registry(types: Mapping[str, type[Event]], reactions: Mapping[Role, Reactions]) -> None:
+    """Raise RegistryError for a handler of an unknown event and for an event nobody handles."""
+    handled = {kind.type_name() for by_type in reactions.values() for kind in by_type}
+    if unknown := handled - types.keys():
+        raise RegistryError(f"handlers for events that are not in the catalogue: {sorted(unknown)}")
+    if orphans := types.keys() - handled - ONLY_RECORDED:
+        raise RegistryError(f"nobody handles {sorted(orphans)}, nor are they only recorded")
+
+
+check_registry(CATALOGUE.types, REACTIONS)

@@ -1,0 +1,184 @@
+"""A data party's part of a round: encrypted gradient, update, flag (requirements T6 to T9)."""
+
+import hashlib
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from events.catalogue import Fact
+from events.preparation import DataPrepared, FeaturesPrepared, PublicKeyIssued
+from events.rounds import (
+    EncryptedGradientPosted,
+    EncryptedResidualPosted,
+    LossRecorded,
+    MaskedResultDecrypted,
+    Measure,
+    ParametersUpdated,
+    StopFlagRaised,
+)
+from handlers.drafts import Decision, Draft, blob, draft, vector
+from handlers.errors import JobError, ProtocolError
+from handlers.history import History
+from handlers.keys import encryptor, job_slot_bits, public_key, read_ciphertexts
+from handlers.own import Own
+from handlers.prepared import own_parameters, own_prepared
+from handlers.preparing import own_labels
+from handlers.scores import constant_of, training_scores_of
+from learning.errors import LearningError
+from learning.fixed_point import offsets
+from learning.losses import own_loss
+from learning.optimisers import (
+    Update,
+    descend,
+    descend_preconditioned,
+    measure_curvature,
+    safe_damping,
+)
+from learning.residuals import mean_gradient
+from learning.stopping import StopRule, loss_is_flat, steps_are_small
+from paillier.ciphertexts import ciphertext_bytes, to_bytes
+from paillier.errors import PaillierError
+from paillier.gradient import one_hot_gradient
+from paillier.masking import apply_masks, draw_masks, remove_masks
+from paillier.packing import pack, unpack
+
+# Floats that enter an event are rounded, so that the last bits of a processor do not.
+DIGITS = 12
+
+
+def ready_to_train(history: History) -> bool:
+    """The key is there and every data party has prepared its features."""
+    return history.has(PublicKeyIssued) and history.has_from_all(
+        FeaturesPrepared, history.terms.data_parties
+    )
+
+
+def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Own) -> Decision:
+    """[[gX]], several columns a ciphertext, under a fresh uniform mask, for the arbiter (T6)."""
+    prepared, key = own_prepared(history, own), public_key(history, own)
+    codes, number = prepared.training_codes, fact.event.round
+    content = own.read(fact.payload("residuals"))
+    residuals = read_ciphertexts(content, key, fact.source, codes.shape[1])
+    gradient = one_hot_gradient(residuals, codes, prepared.bins, key, own.threads)
+    packed = pack(gradient, job_slot_bits(history), key, own.threads)
+    digest = hashlib.sha256(to_bytes(packed, key)).digest()
+    generator = own.generator(history.job, "gradient", number, digest)
+    obfuscators = encryptor(history, own).obfuscators(len(packed), generator, own.threads)
+    masked = apply_masks(packed, _masks(history, own, fact, len(packed)), obfuscators, key)
+    event = EncryptedGradientPosted(round=number, ciphertexts=len(masked))
+    payload = blob("gradient", to_bytes(masked, key), len(masked), ciphertext_bytes(key))
+    return [draft(event, history.job, history.terms, payload)]
+
+
+def update_parameters(history: History, fact: Fact[MaskedResultDecrypted], own: Own) -> Decision:
+    """Take the mask away, move the parameters, look at the loss, send the flag (T7 to T9)."""
+    if fact.event.owner != own.name:
+        return []
+    terms, number = history.terms, fact.event.round
+    residual = history.one(EncryptedResidualPosted, round=number)
+    gradient = _own_gradient(history, own, fact, residual)
+    try:
+        update = _step(history, own, gradient, residual.event.slope, number)
+        weights, velocity = update.parameters.weights, update.parameters.velocity
+        value = _watched_value(history, own, update)
+    except LearningError as error:
+        raise JobError("diverged", f"{own.name}: {error}") from None
+    updated = ParametersUpdated(job=history.job, round=number)
+    measure: Measure = "loss" if terms.profile == "patent" else "predicted decrease"
+    recorded = LossRecorded(job=history.job, round=number, measure=measure, value=value)
+    return [
+        draft(
+            updated, history.job, terms, vector("weights", weights), vector("velocity", velocity)
+        ),
+        draft(recorded, history.job, terms),
+        _flag(history, own, number, value),
+    ]
+
+
+def _own_gradient(
+    history: History,
+    own: Own,
+    fact: Fact[MaskedResultDecrypted],
+    residual: Fact[EncryptedResidualPosted],
+) -> NDArray[np.float64]:
+    """The mean gradient of the party's columns, float64[columns + 1]; the constant's is last."""
+    prepared, key = own_prepared(history, own), public_key(history, own)
+    rows = prepared.training_codes.shape[1]
+    content, width = own.read(fact.payload("result")), -(-key.bits // 8)
+    plaintexts = [
+        int.from_bytes(content[at : at + width], "big") for at in range(0, len(content), width)
+    ]
+    try:
+        masks = _masks(history, own, residual, len(plaintexts))
+        packed = remove_masks(plaintexts, masks, key.n)
+        sums = unpack(packed, job_slot_bits(history), prepared.columns, key.n)
+    except PaillierError as error:
+        raise ProtocolError(
+            f"the result from {fact.source} is not what was sent: {error}"
+        ) from None
+    starts = offsets(prepared.bins)
+    totals = {sum(sums[first:end]) for first, end in pairwise(starts)}
+    if len(totals) != 1:
+        raise ProtocolError(f"the result from {fact.source} contradicts itself between variables")
+    return mean_gradient(sums, prepared.bins, residual.event.scale, rows)
+
+
+def _step(
+    history: History, own: Own, gradient: NDArray[np.float64], slope: float, number: int
+) -> Update:
+    terms, prepared = history.terms, own_prepared(history, own)
+    rows = prepared.training_codes.shape[1]
+    penalty = 1 / (terms.inverse_penalty * rows)
+    parameters = own_parameters(history, own, after_round=number - 1)
+    constant = constant_of(terms, own.name)
+    if terms.profile == "patent":
+        return descend(parameters, gradient, penalty, constant, terms.optimiser.step)
+    curvature = own.remember(
+        ("curvature", history.job),
+        lambda: measure_curvature(prepared.training_codes, prepared.bins, constant),
+    )
+    return descend_preconditioned(
+        parameters,
+        gradient,
+        penalty,
+        curvature,
+        slope,
+        damping=safe_damping(len(terms.data_parties), terms.optimiser.step),
+        momentum=terms.optimiser.momentum,
+    )
+
+
+def _watched_value(history: History, own: Own, update: Update) -> float:
+    """Patent: the loss of the party's own scores (T8). Default: the decrease the step promises."""
+    terms = history.terms
+    if terms.profile != "patent":
+        return round(update.predicted_decrease, DIGITS)
+    scores = training_scores_of(history, own, update.parameters.weights)
+    return round(own_loss(scores, own_labels(history, own), terms.kind), DIGITS)
+
+
+def _flag(history: History, own: Own, number: int, value: float) -> Draft:
+    """Enc(1) when the party would stop, else Enc(0); in every round, so silence says nothing."""
+    optimiser = history.terms.optimiser
+    rule = StopRule(threshold=optimiser.stop_threshold, rounds=optimiser.stop_rounds)
+    values = [fact.event.value for fact in history.of(LossRecorded)] + [value]
+    calm = loss_is_flat if history.terms.profile == "patent" else steps_are_small
+    key = public_key(history, own)
+    flag = int(calm(values, rule))
+    generator = own.generator(history.job, "flag", number, flag)
+    ciphertext = encryptor(history, own).encrypt([flag], generator)
+    payload = blob("flag", to_bytes(ciphertext, key), 1, ciphertext_bytes(key))
+    return draft(StopFlagRaised(round=number), history.job, history.terms, payload)
+
+
+def _masks(
+    history: History, own: Own, residual: Fact[EncryptedResidualPosted], count: int
+) -> list[int]:
+    """Uniform in Z_n, fresh for these residuals and these codes; drawn again to take them away."""
+    inputs = (
+        residual.payload("residuals").commitment,
+        history.one(DataPrepared).payload("codes").commitment,
+    )
+    generator = own.generator(history.job, "mask", residual.event.round, *inputs)
+    return draw_masks(count, public_key(history, own).n, generator)

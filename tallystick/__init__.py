@@ -1,0 +1,1 @@
+"""Tallystick's front door: the command line, the demo, and the testing kit for integrators."""

@@ -1,0 +1,23 @@
+"""What a user can get wrong at the front door.
+
+TallyError        one message, no traceback, exit code 2
+├── JobFileError  JOB.toml cannot be read or is not a job
+├── DemoError     the demo's options or files do not fit together
+└── JobLookupError  no such job in this party's log
+"""
+
+
+class TallyError(Exception):
+    """Root of everything this room raises."""
+
+
+class JobFileError(TallyError):
+    pass
+
+
+class DemoError(TallyError):
+    pass
+
+
+class JobLookupError(TallyError):
+    pass

@@ -1,0 +1,80 @@
+"""The catalogue fails loudly at start-up, and reads yesterday's log (design, Habits)."""
+
+from typing import ClassVar
+
+import pytest
+from pydantic import JsonValue
+
+from events.catalogue import CATALOGUE, Catalogue
+from events.errors import CatalogueError, EnvelopeError, UnknownEventError
+from events.event import Event
+from events.rounds import RoundCompleted, StopFlagRaised
+from events.vocabulary import Role
+from tests.envelopes import Issuer
+
+
+class Counted(Event):
+    VERSION: ClassVar = 2
+    ISSUERS: ClassVar = frozenset({Role.ARBITER})
+    total: int
+
+
+def rename_count(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {"total": body["count"]}
+
+
+def test_two_events_of_one_name_are_refused() -> None:
+    with pytest.raises(CatalogueError, match="RoundCompleted"):
+        Catalogue([RoundCompleted, RoundCompleted])
+
+
+def test_a_gap_in_the_upcasters_is_refused() -> None:
+    with pytest.raises(CatalogueError, match="upcaster"):
+        Catalogue([Counted])
+
+
+def test_an_upcaster_for_a_version_that_never_was_is_refused() -> None:
+    with pytest.raises(CatalogueError, match="never were"):
+        Catalogue([RoundCompleted], {("RoundCompleted", 1): rename_count})
+
+
+def test_yesterdays_event_is_read_as_todays() -> None:
+    catalogue = Catalogue([Counted], {("Counted", 1): rename_count})
+    envelope = (
+        Issuer("arbiter")
+        .says(RoundCompleted(round=1))
+        .model_copy(update={"type": "Counted", "schemaversion": 1, "data": {"count": 5}})
+    )
+    assert catalogue.read(envelope).event == Counted(total=5)
+
+
+def test_a_type_or_version_from_the_future_is_named() -> None:
+    envelope = Issuer("arbiter").says(RoundCompleted(round=1))
+    for change in ({"type": "RoundCelebrated"}, {"schemaversion": 2}):
+        with pytest.raises(UnknownEventError, match="same release"):
+            CATALOGUE.read(envelope.model_copy(update=change))
+
+
+@pytest.mark.parametrize("data", [{}, {"round": "1"}, {"round": 0}, {"round": 1, "more": 2}])
+def test_a_body_that_breaks_its_schema_is_refused(data: dict[str, JsonValue]) -> None:
+    envelope = Issuer("arbiter").says(RoundCompleted(round=1))
+    with pytest.raises(EnvelopeError, match="schema"):
+        CATALOGUE.read(envelope.model_copy(update={"data": data}))
+
+
+def test_an_event_without_its_payload_is_refused() -> None:
+    envelope = Issuer("bank").says(StopFlagRaised(round=1))
+    with pytest.raises(EnvelopeError, match="payloads"):
+        CATALOGUE.read(envelope.model_copy(update={"payloads": ()}))
+
+
+def test_a_shared_event_in_a_private_stream_is_refused() -> None:
+    envelope = Issuer("arbiter").says(RoundCompleted(round=1))
+    with pytest.raises(EnvelopeError, match="stream"):
+        CATALOGUE.read(envelope.model_copy(update={"stream": "private"}))
+
+
+def test_every_event_says_what_it_means() -> None:
+    for name, kind in CATALOGUE.types.items():
+        assert kind.__doc__, name
+        assert name.endswith(("ed", "Passed")), f"{name} is no fact in the past tense"

@@ -1,0 +1,102 @@
+"""The envelope: canonical, identified by its place, signed (requirements D1; RFC 8785)."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.envelope import (
+    MAXIMUM_ENVELOPE_BYTES,
+    Envelope,
+    event_id,
+    read_envelope,
+    verify_signature,
+)
+from events.errors import EnvelopeError, IdentityError, SignatureError
+from events.rounds import RoundCompleted
+from tests.envelopes import Issuer
+
+
+def an_envelope() -> Envelope:
+    return Issuer("arbiter").says(RoundCompleted(round=3))
+
+
+def test_an_envelope_survives_its_canonical_bytes() -> None:
+    envelope = an_envelope()
+    assert read_envelope(envelope.canonical_bytes()) == envelope
+
+
+@given(
+    st.text("abcdefghij-0123456789", min_size=1, max_size=20).map(lambda text: "a" + text),
+    st.integers(0, 2**53 - 1),
+    st.dictionaries(st.text(max_size=8), st.integers(-(2**53) + 1, 2**53 - 1), max_size=5),
+)
+def test_any_envelope_survives_its_canonical_bytes(
+    source: str, sequence: int, data: dict[str, int]
+) -> None:
+    envelope = an_envelope().model_copy(
+        update={
+            "id": event_id(source, "job-1", sequence),
+            "source": source,
+            "sequence": sequence,
+            "data": data,
+        }
+    )
+    assert read_envelope(envelope.canonical_bytes()) == envelope
+
+
+def test_the_signature_is_the_issuers() -> None:
+    envelope = an_envelope()
+    verify_signature(envelope, Issuer("arbiter").key.public_key())
+    with pytest.raises(SignatureError, match="trusted card"):
+        verify_signature(envelope, Ed25519PrivateKey.generate().public_key())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"time": "2026-01-01T00:00:00.000001Z"}, {"data": {"round": 4}}, {"signature": "x"}],
+)
+def test_an_altered_envelope_does_not_carry_the_signature(change: dict[str, object]) -> None:
+    altered = an_envelope().model_copy(update=change)
+    with pytest.raises(SignatureError):
+        verify_signature(altered, Issuer("arbiter").key.public_key())
+
+
+def test_an_id_that_is_not_the_place_of_the_event_is_refused() -> None:
+    moved = an_envelope().model_copy(update={"sequence": 7})
+    with pytest.raises(IdentityError):
+        read_envelope(moved.canonical_bytes())
+
+
+def test_bytes_that_are_not_canonical_are_refused() -> None:
+    spaced = json.dumps(json.loads(an_envelope().canonical_bytes()), indent=1).encode()
+    with pytest.raises(EnvelopeError, match="canonical"):
+        read_envelope(spaced)
+
+
+def test_an_envelope_above_the_limit_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(EnvelopeError, match=str(MAXIMUM_ENVELOPE_BYTES)):
+        read_envelope(b" " * (MAXIMUM_ENVELOPE_BYTES + 1))
+
+
+@given(st.binary(max_size=300))
+def test_garbage_gives_one_clear_error(garbage: bytes) -> None:
+    with pytest.raises(EnvelopeError):
+        read_envelope(garbage)
+
+
+@given(st.data())
+def test_a_flipped_byte_never_passes_reading_and_signature(data: st.DataObject) -> None:
+    canonical = bytearray(an_envelope().canonical_bytes())
+    position = data.draw(st.integers(0, len(canonical) - 1))
+    canonical[position] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(EnvelopeError):
+        verify_signature(read_envelope(bytes(canonical)), Issuer("arbiter").key.public_key())
+
+
+def test_an_unknown_field_is_refused() -> None:
+    fields = json.loads(an_envelope().canonical_bytes()) | {"extra": 1}
+    with pytest.raises(EnvelopeError, match="extra"):
+        read_envelope(json.dumps(fields, separators=(",", ":"), sort_keys=True).encode())
