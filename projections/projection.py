@@ -30,5 +30,5 @@ class Projection:
 
 
 def storable(text: str) -> str:
-    """Text from another party; PostgreSQL keeps no zero character."""
-    return text.replace("\0", "�")
+    """Text of another party, without what would break a table or play tricks on a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -84,11 +84,13 @@ class PayloadStore:
     def read(self, commitment: str) -> bytes:
         """The plaintext, checked against its commitment."""
         path = self._existing(commitment)
-        with disk_failures(path):
-            content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != commitment:
+        with disk_failures(path), path.open("rb") as file:
+            digest = hashlib.sha256(file.read(SALT_BYTES))
+            plaintext = file.read()
+        digest.update(plaintext)
+        if digest.hexdigest() != commitment:
             raise _other_bytes(commitment)
-        return memoryview(content)[SALT_BYTES:].tobytes()
+        return plaintext
 
     def open(self, commitment: str) -> BinaryIO:
         """The plaintext as a stream, unchecked (`verify` checks); the caller closes it."""

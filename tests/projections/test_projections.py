@@ -168,11 +168,12 @@ def test_answers_may_arrive_before_the_request(log: Log, views: Views, story: St
 
 def test_a_declined_job_keeps_the_first_reason(log: Log, views: Views, story: Story) -> None:
     append(log, story.requested())
-    say(log, story.partner, [TrainingDeclined(reason="too few rounds\0")])
+    say(log, story.partner, [TrainingDeclined(reason="too few rounds\0\x1b[2J")])
     say(log, story.bank, [TrainingFailed(code="declined", detail="the partner declined")])
 
     assert state(views, log) == "declined"
-    assert views.select(jobs())[0]["reason"] == "partner: too few rounds\N{REPLACEMENT CHARACTER}"
+    assert views.select(jobs())[0]["reason"] == "partner: too few rounds\ufffd\ufffd[2J"
+    assert views.select(timeline())[1]["facts"] == "reason=too few rounds\ufffd\ufffd[2J"
 
 
 @pytest.mark.parametrize(
