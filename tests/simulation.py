@@ -80,7 +80,7 @@ class SimulatedParty:
             fact.envelope.type for fact in self.facts if private or not fact.envelope.is_private
         ]
 
-    def event(self, kind: type[Event], **fields: object) -> Any:
+    def event(self, kind: type[Event], **fields: Any) -> Any:
         assert self.history is not None
         return self.history.one(kind, **fields).event
 

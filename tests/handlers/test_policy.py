@@ -1,5 +1,7 @@
 """A party takes part by its own rules (D2, T10)."""
 
+from typing import Any
+
 import pytest
 
 from events.terms import Terms
@@ -7,7 +9,7 @@ from handlers.policy import Policy, refusal
 from tests.simulation import job_terms
 
 
-def sensible_terms(**changes: object) -> Terms:
+def sensible_terms(**changes: Any) -> Terms:
     return job_terms(
         key_bits=2048,
         short_key_for_tests=False,
