@@ -144,14 +144,15 @@ class PrivateBroker:
     def _make_environment(self, distribution_port: int) -> dict[str, str]:
         root = self._server.parents[6]  # of usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/
         erlang = root / "usr/lib/erlang"
-        libraries = sorted(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+        folders = [*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu")]
+        unpacked = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
         cookie = f"-setcookie {secrets.token_hex(16)}"
         path = [str(self._server.parent), str(erlang / "bin"), "/usr/sbin", "/usr/bin", "/bin"]
         return {
             "PATH": os.pathsep.join(path),
             "LANG": "C.UTF-8",
             "HOME": str(self.directory),
-            **({"LD_LIBRARY_PATH": os.pathsep.join(libraries)} if root != Path("/") else {}),
+            **(unpacked if root != Path("/") else {}),
             "CONSOLE": str(self.directory / "console.log"),
             "ENTRYPOINT": str(FILES / "entrypoint.sh"),
             "EPMD": str(next(erlang.glob("erts-*/bin/epmd"))),

@@ -99,10 +99,10 @@ unpack_postgresql() {
     root=$directory/postgresql
     unpack "$root" postgresql-15 postgresql-15 postgresql-client-15
     mkdir -p "$root/bin"
+    libraries=$(printf '%s:' "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu)
     for program in initdb pg_ctl postgres; do
         printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \
-            "$(echo "$root"/usr/lib/*-linux-gnu)" "$root/usr/lib/postgresql/15/bin/$program" \
-            >"$root/bin/$program"
+            "${libraries%:}" "$root/usr/lib/postgresql/15/bin/$program" >"$root/bin/$program"
         chmod 755 "$root/bin/$program"
     done
     touch "$root/complete"
