@@ -1,0 +1,169 @@
+"""A party's own data, read at the edge: a CSV or Parquet file, or a SQL query (P1, P2, P4).
+
+What comes out is what training reads: ids as text exactly as written, columns of numbers (NaN for
+missing) or of categories (None for missing), labels. Messages name files and columns and count
+rows; they never quote an id or a value.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from learning.binning import Column, Rule
+from learning.residuals import Kind
+from party.choosing import SourceSettings, chooser
+from party.errors import SourceError
+from party.raw import ColumnKind, RawColumn, RawTable
+from party.source_files import read_file
+from party.source_queries import read_query
+
+__all__ = ["SourceSettings", "Table", "read_source"]
+
+MOST_CATEGORIES = 30
+DATE_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One party's rows; `notes` say to its own people what was found and decided."""
+
+    ids: list[str]
+    columns: dict[str, Column]
+    label: Floats | None
+    rules: Mapping[str, Rule]
+    notes: tuple[str, ...]
+
+
+def read_source(
+    settings: SourceSettings,
+    *,
+    kind: Kind = "logistic",
+    labelled: bool | None = None,
+    folder: Path | None = None,
+) -> Table:
+    """Read everything; a relative file starts at `folder`. Raises SourceError.
+
+    Labels become -1 and 1 for a logistic model (P2) and stay as they are for a linear one.
+    `labelled` says whether there has to be a label (True), may not be one (False), or may.
+    """
+    choose = chooser(settings, labelled)
+    path = (folder or Path()) / settings.file if settings.file is not None else None
+    try:
+        if path is not None:
+            return _table(read_file(path, choose), settings, kind)
+        return _table(read_query(str(settings.url), str(settings.query), choose), settings, kind)
+    except SourceError as error:
+        raise SourceError(f"{path or 'the query of the source'}: {error}") from None
+
+
+def _table(raw: RawTable, settings: SourceSettings, kind: Kind) -> Table:
+    ids = _checked_ids(raw)
+    label = None
+    if raw.choice.label is not None:
+        label = _label(raw.choice.label, raw.columns[raw.choice.label], kind)
+    columns: dict[str, Column] = {}
+    notes: list[str] = []
+    for name in raw.choice.features:
+        columns[name], note = _feature(name, raw.columns[name], settings)
+        notes += [note] if note else []
+    return Table(ids, columns, label, settings.rules, tuple(notes))
+
+
+def _checked_ids(raw: RawTable) -> list[str]:
+    """Every row has an id, and no two the same (A3); only counts are told."""
+    if not raw.ids:
+        raise SourceError("there is no row")
+    if missing := sum(not identifier for identifier in raw.ids):
+        raise SourceError(f"{missing} rows have no id in the column {raw.choice.id}")
+    ids = [identifier for identifier in raw.ids if identifier]
+    if repeated := len(ids) - len(set(ids)):
+        raise SourceError(
+            f"{repeated} rows repeat an id of another row in the column {raw.choice.id}; "
+            "keep one row a customer"
+        )
+    return ids
+
+
+def _label(name: str, column: RawColumn, kind: Kind) -> Floats:
+    """-1 and 1 for a logistic model (P2), any finite numbers for a linear one."""
+    if column.kind is not ColumnKind.NUMBER:
+        raise SourceError(f"the label {name} is {column.kind}, not a number: recode it as 0 and 1")
+    label = column.values.astype(np.float64, copy=False)
+    if missing := int(np.isnan(label).sum()):
+        raise SourceError(f"{missing} rows have no label in the column {name}: leave them out")
+    _refuse_infinity(name, label)
+    values = set(np.unique(label))
+    if len(values) == 1:
+        raise SourceError(f"the label {name} is the same in all rows: there is nothing to learn")
+    if kind == "linear":
+        return label
+    if not (values <= {0.0, 1.0} or values <= {-1.0, 1.0}):
+        raise SourceError(
+            f"the label {name} has {len(values)} different values; a logistic model needs "
+            "0 and 1, -1 and 1, or true and false"
+        )
+    return np.where(label == 1, 1.0, -1.0)
+
+
+def _feature(name: str, column: RawColumn, settings: SourceSettings) -> tuple[Column, str]:
+    """A column as training reads it, and a note where something was decided."""
+    if column.kind is ColumnKind.TEXT:
+        column = _dates_in_text(column)
+    if column.kind is ColumnKind.DATE:
+        return _days_before(name, column.values.astype(np.float64), settings.observed_on)
+    if column.kind is ColumnKind.NUMBER:
+        numbers = column.values.astype(np.float64, copy=False)
+        _refuse_infinity(name, numbers)
+        return numbers, ""
+    texts = column.values.astype(object)
+    texts[texts == ""] = None
+    categories = {text for text in texts if text is not None}
+    if not categories:
+        return np.full(len(texts), np.nan), f"{name}: no value at all"
+    if len(categories) > MOST_CATEGORIES and settings.rules.get(name) is not Rule.PRESENCE:
+        raise SourceError(
+            f"the column {name} is text with {len(categories)} different values; at most "
+            f'{MOST_CATEGORIES} become categories. Leave it out (exclude = ["{name}"]), or keep '
+            f'only whether it is there (rules.{name} = "presence")'
+        )
+    return texts, f"{name}: text, taken as {len(categories)} categories"
+
+
+def _dates_in_text(column: RawColumn) -> RawColumn:
+    """Text that is a date in every row that has one becomes dates (SQLite knows no other way)."""
+    texts = [text or None for text in column.values]
+    given = [text for text in texts if text is not None]
+    if not given or not all(DATE_TEXT.fullmatch(text) for text in given):
+        return column
+    try:
+        days = np.array(["NaT" if text is None else text for text in texts], "datetime64[D]")
+    except ValueError:
+        return column
+    values = days.astype(np.float64)
+    values[np.isnat(days)] = np.nan
+    return RawColumn(ColumnKind.DATE, values)
+
+
+def _days_before(name: str, days: Floats, observed_on: dt.date | None) -> tuple[Floats, str]:
+    """Days from each date to the observation day (P4)."""
+    if observed_on is None:
+        raise SourceError(
+            f"the column {name} holds dates: give the day to count them to "
+            "(observed_on, or --observed-on YYYY-MM-DD)"
+        )
+    epoch = dt.date(1970, 1, 1)
+    return (observed_on - epoch).days - days, f"{name}: dates, taken as days before {observed_on}"
+
+
+def _refuse_infinity(name: str, numbers: Floats) -> None:
+    if infinite := int(np.isinf(numbers).sum()):
+        raise SourceError(
+            f"the column {name} is infinite in {infinite} rows: make them missing, or mend them"
+        )
