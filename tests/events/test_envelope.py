@@ -64,6 +64,17 @@ def test_an_altered_envelope_does_not_carry_the_signature(change: dict[str, obje
         verify_signature(altered, Issuer("arbiter").key.public_key())
 
 
+def test_a_signature_has_one_text_only() -> None:
+    """Unused bits of base64 must not give a second envelope with the same signature."""
+    envelope = an_envelope()
+    body, last = envelope.signature[:-3], envelope.signature[-3]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    twin = alphabet[alphabet.index(last) ^ 1]
+    altered = envelope.model_copy(update={"signature": f"{body}{twin}=="})
+    with pytest.raises(SignatureError):
+        verify_signature(altered, Issuer("arbiter").key.public_key())
+
+
 def test_an_id_that_is_not_the_place_of_the_event_is_refused() -> None:
     moved = an_envelope().model_copy(update={"sequence": 7})
     with pytest.raises(IdentityError):

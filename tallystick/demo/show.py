@@ -1,0 +1,106 @@
+"""What a person sees of a demo run: a line a round, then a short table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from events.terms import Profile
+from tallystick.demo.summary import Summary
+from tallystick.following import JobProgress
+
+STEPS = {
+    "TrainingRequested": "the bank asks for a joint model",
+    "PublicKeyIssued": "the arbiter issues its public key",
+    "IdentifiersPosted": "keyed hashes of the customers are compared",
+    "RowsAligned": "everybody has the same customers in the same order",
+}
+
+
+class RoundPrinter:
+    """Prints each step and each round once; a `Watch` of `run_demo`."""
+
+    def __init__(self, console: Console, profile: Profile) -> None:
+        self._console = console
+        self._measure = "loss" if profile == "patent" else "predicted decrease"
+        self._steps: set[str] = set()
+        self._rounds = 0
+
+    def __call__(self, progress: Mapping[str, JobProgress]) -> None:
+        bank = progress["bank"]
+        if (step := STEPS.get(bank.last_event)) and bank.last_event not in self._steps:
+            self._steps.add(bank.last_event)
+            self._console.print(f"[dim]·[/] {step}")
+        while self._rounds < bank.rounds:
+            self._rounds += 1
+            self._console.print(self._line(self._rounds, progress))
+
+    def _line(self, number: int, progress: Mapping[str, JobProgress]) -> str:
+        bank = progress["bank"]
+        values = "  ".join(
+            f"{name} {one.values[number]:.2e}"
+            if self._measure != "loss"
+            else f"{name} {one.values[number]:.4f}"
+            for name, one in progress.items()
+            if number in one.values
+        )
+        line = f"round {number:>2} of at most {bank.maximum_rounds}  {self._measure}: {values}"
+        line += f"  [dim]{bank.round_times[number - 1]:.1f} s"
+        if bank.stopped is None and bank.seconds_left is not None:
+            line += f", at most {bank.seconds_left:.0f} s left"
+        return line + "[/]"
+
+
+def show_summary(console: Console, summary: Summary, out: Path) -> None:
+    console.print()
+    console.print(_parties_table(summary))
+    console.print(_quality_table(summary))
+    console.print(
+        f"{summary.rows_aligned:,} customers in common; trained on {summary.training_rows:,}, "
+        f"measured on {summary.held_out_rows:,} held out.\n"
+        f"{summary.rounds} rounds in {summary.seconds:.1f} s "
+        f"({summary.seconds_per_round:.1f} s a round, {summary.key_bits}-bit key), "
+        f"{summary.events} shared events; stopped: {summary.stopped}."
+    )
+    console.print(f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:")
+    for command, meaning in (
+        (f"tally log show {out / 'arbiter'}", "what the arbiter saw, event by event"),
+        (f"tally log show {out / 'bank'} --json", "the same for programs"),
+        (f"tally projections show {out / 'partner'} model", "the partner's half of the model"),
+        ("tally demo --help", "other data, two partners, the patent's profile, your own files"),
+    ):
+        console.print(f"  {command}   [dim]# {meaning}[/]", soft_wrap=True)
+
+
+def _parties_table(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("party", "customers", "features", "columns", "leak (equations a row)"):
+        table.add_column(heading, justify="left" if heading == "party" else "right")
+    for name, party in summary.parties.items():
+        table.add_row(
+            name,
+            "-" if party.customers is None else f"{party.customers:,}",
+            "-" if party.features is None else str(party.features),
+            "-" if party.columns is None else str(party.columns),
+            "-" if party.leak is None else f"{party.leak:.2f}",
+        )
+    return table
+
+
+def _quality_table(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("on held-out customers")
+    table.add_column("AUC", justify="right")
+    table.add_column("log-loss", justify="right")
+    for name, auc, loss in (
+        ("bank alone", summary.auc_bank_alone, summary.log_loss_bank_alone),
+        ("joint model", summary.auc_joint, summary.log_loss_joint),
+        (
+            "scikit-learn on the pooled rows",
+            summary.auc_pooled_reference,
+            summary.log_loss_pooled_reference,
+        ),
+    ):
+        table.add_row(name, *("-" if figure is None else f"{figure:.4f}" for figure in (auc, loss)))
+    return table
