@@ -30,6 +30,8 @@ from learning.residuals import (
     mean_gradient,
     plan_residual,
     residual_values,
+    score_spread,
+    squared_scores,
 )
 from learning.stopping import DEFAULT_STOP, PATENT_STOP, StopRule, loss_is_flat, steps_are_small
 
@@ -53,7 +55,7 @@ class Settings:
     kind: Kind = "logistic"
     intercept: int | None = 0
     inverse_penalty: float = 0.1
-    residual: Residual = Residual.EXPANSION
+    residual: Residual = Residual.SMOOTHED
     step: float = 0.6
     momentum: float = 0.3
     stop: StopRule = DEFAULT_STOP
@@ -101,8 +103,10 @@ def train(sides: Sequence[Side], labels: Floats, settings: Settings) -> Run:
         scores = [_scores(side, own.weights) for side, own in zip(sides, parameters, strict=True)]
         for own_scores in scores:
             check_scores(settings.residual, own_scores)
-        plan = plan_residual(settings.residual, scores[0], labels)
-        residuals = residual_values(plan, np.sum(scores[1:], axis=0))
+        squares = [squared_scores(own_scores) for own_scores in scores[1:]]
+        spread = sum(score_spread(own_squares) for own_squares in squares)
+        plan = plan_residual(settings.residual, scores[0], labels, spread)
+        residuals = residual_values(plan, np.sum(scores[1:], axis=0), np.sum(squares, axis=0))
         rows = len(labels)
         gradients = [
             mean_gradient(bin_sums(residuals, side.codes, side.bins), side.bins, plan.scale, rows)
