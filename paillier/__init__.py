@@ -7,6 +7,7 @@ from paillier.ciphertexts import ciphertext_bytes, from_bytes, to_bytes
 from paillier.encryption import Encryptor
 from paillier.errors import (
     CiphertextError,
+    KernelError,
     PaillierError,
     PlaintextRangeError,
     ShapeError,
@@ -14,6 +15,7 @@ from paillier.errors import (
 )
 from paillier.generator import DeterministicGenerator
 from paillier.gradient import one_hot_gradient
+from paillier.kernels import kernel_name
 from paillier.keys import MINIMUM_KEY_BITS, PrivateKey, PublicKey, generate_key_pair
 from paillier.masking import apply_masks, draw_masks, remove_masks
 from paillier.packing import pack, signed, slots_per_ciphertext, unpack
@@ -25,6 +27,7 @@ __all__ = [
     "CiphertextError",
     "DeterministicGenerator",
     "Encryptor",
+    "KernelError",
     "PaillierError",
     "PlaintextRangeError",
     "PrivateKey",
@@ -38,6 +41,7 @@ __all__ = [
     "draw_masks",
     "from_bytes",
     "generate_key_pair",
+    "kernel_name",
     "multiply",
     "one_hot_gradient",
     "pack",

@@ -13,16 +13,32 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from paillier.compiled.comb import comb_rows, raise_and_add_block
+from paillier.compiled.kernel import Elements, Kernel
 from paillier.half_size import Multiplicands, join, powers
+from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
-WIDEST_WINDOW = 10
-# Costs in units of one product by a half-size entry.
-TABLE_ENTRY_COST = 2.5
-SQUARING_COST = 1.5
-OBJECT_BYTES = 112
 VALUES_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class CombCosts:
+    """What a table costs, in units of one product by an entry: the arithmetic decides."""
+
+    widest_window: int
+    table_entry: float
+    squaring: float
+    entry_bytes: int
+
+
+@dataclass(frozen=True)
+class CompiledRows:
+    """The powers as elements of the compiled kernel, of shape (rows, 2^window, width)."""
+
+    kernel: Kernel
+    elements: Elements
 
 
 @dataclass(frozen=True)
@@ -31,24 +47,31 @@ class CombTable:
 
     public_key: PublicKey
     window: int
-    rows: Sequence[Multiplicands]
+    rows: Sequence[Multiplicands] | CompiledRows
+
+
+def comb_costs(public_key: PublicKey) -> CombCosts:
+    kernel = compiled_kernel(public_key.modulus)
+    if kernel:
+        return CombCosts(12, table_entry=1.0, squaring=6.0, entry_bytes=8 * kernel.width)
+    # Two half-size numbers with the overhead of Python's objects.
+    entry_bytes = public_key.bits // 4 + 112
+    return CombCosts(10, table_entry=2.5, squaring=1.5, entry_bytes=entry_bytes)
 
 
 def best_window(values: int, public_key: PublicKey, memory_limit: int) -> int:
     """The window with the least work for so many values, or 0 where plain powers are cheaper."""
-    bits = public_key.randomness_bits
-    entry_bytes = public_key.bits // 4 + OBJECT_BYTES
+    bits, costs = public_key.randomness_bits, comb_costs(public_key)
 
     def cost(window: int) -> float:
         if window == 0:
-            return values * bits * SQUARING_COST
-        rows = -(-bits // window)
-        return rows * (TABLE_ENTRY_COST * (1 << window) + values)
+            return values * bits * costs.squaring
+        return _row_count(public_key, window) * (costs.table_entry * (1 << window) + values)
 
     fitting = [
         window
-        for window in range(1, WIDEST_WINDOW + 1)
-        if (-(-bits // window) << window) * entry_bytes <= memory_limit
+        for window in range(1, costs.widest_window + 1)
+        if (_row_count(public_key, window) << window) * costs.entry_bytes <= memory_limit
     ]
     return min([0, *fitting], key=cost)
 
@@ -57,10 +80,18 @@ def build_table(public_key: PublicKey, window: int, threads: int = 1) -> CombTab
     if window == 0:
         return CombTable(public_key, 0, ())
     bases = [mpz(public_key.hs)]
-    for _ in range(-(-public_key.randomness_bits // window) - 1):
+    while len(bases) < _row_count(public_key, window):
         bases.append(gmpy2.powmod(bases[-1], 1 << window, public_key.n_squared))
+    kernel = compiled_kernel(public_key.modulus)
+    if kernel:
+        elements = comb_rows(kernel, bases, window, threads)
+        return CombTable(public_key, window, CompiledRows(kernel, elements))
     rows = in_parallel(lambda base: powers(base, 1 << window, public_key), bases, threads)
     return CombTable(public_key, window, tuple(rows))
+
+
+def _row_count(public_key: PublicKey, window: int) -> int:
+    return -(-public_key.randomness_bits // window)
 
 
 def raise_and_add(
@@ -70,44 +101,50 @@ def raise_and_add(
 
     `exponents` are little-endian numbers of randomness_bits bits, in whole bytes, one a plaintext.
     """
-    width = (table.public_key.randomness_bits + 7) // 8
-    compute = _by_table if table.window else _by_powers
+    key, rows = table.public_key, table.rows
+    width = (key.randomness_bits + 7) // 8
 
-    def task(block: slice) -> list[mpz]:
-        return compute(
-            table, exponents[block.start * width : block.stop * width], plaintexts[block]
-        )
+    def raise_block(block: slice) -> list[mpz]:
+        octets = exponents[block.start * width : block.stop * width]
+        if table.window == 0:
+            return _by_powers(key, octets, plaintexts[block])
+        digits = _window_digits(octets, key.randomness_bits, table.window)
+        if isinstance(rows, CompiledRows):
+            return raise_and_add_block(rows.kernel, rows.elements, digits, plaintexts[block])
+        return _by_table(key, rows, digits, plaintexts[block])
 
-    results = in_parallel(task, blocks(len(plaintexts), VALUES_BLOCK), threads)
+    results = in_parallel(raise_block, blocks(len(plaintexts), VALUES_BLOCK, threads), threads)
     return [ciphertext for result in results for ciphertext in result]
 
 
-def _by_table(table: CombTable, exponents: bytes, plaintexts: Sequence[int]) -> list[mpz]:
-    n_squared = table.public_key.n_squared
+def _by_table(
+    key: PublicKey,
+    rows: Sequence[Multiplicands],
+    digits_of_rows: NDArray[np.int64],
+    plaintexts: Sequence[int],
+) -> list[mpz]:
     products, sums = [mpz(1)] * len(plaintexts), [mpz(plaintext) for plaintext in plaintexts]
     # Row by row, so that one row of the table stays in the processor's cache.
-    digits_of_rows = _window_digits(exponents, len(plaintexts), table)
-    for (residues, digits), chosen in zip(table.rows, digits_of_rows, strict=True):
+    for (residues, digits), chosen in zip(rows, digits_of_rows, strict=True):
         for i, e in enumerate(chosen.tolist()):
             if e:
-                products[i] = products[i] * residues[e] % n_squared
+                products[i] = products[i] * residues[e] % key.n_squared
                 sums[i] += digits[e]
-    return [join(p, s, table.public_key) for p, s in zip(products, sums, strict=True)]
+    return [join(p, s, key) for p, s in zip(products, sums, strict=True)]
 
 
-def _window_digits(exponents: bytes, count: int, table: CombTable) -> NDArray[np.int64]:
+def _window_digits(exponents: bytes, bits: int, window: int) -> NDArray[np.int64]:
     """Shape (rows of the table, values): which entry of each row each value takes."""
-    bits = table.public_key.randomness_bits
-    octets = np.frombuffer(exponents, dtype=np.uint8).reshape(count, (bits + 7) // 8)
-    padded = np.zeros((count, len(table.rows) * table.window), dtype=np.int64)
+    octets = np.frombuffer(exponents, dtype=np.uint8).reshape(-1, (bits + 7) // 8)
+    rows = -(-bits // window)
+    padded = np.zeros((len(octets), rows * window), dtype=np.int64)
     padded[:, :bits] = np.unpackbits(octets, axis=1, bitorder="little")[:, :bits]
-    weights = 1 << np.arange(table.window, dtype=np.int64)
-    windows: NDArray[np.int64] = padded.reshape(count, len(table.rows), table.window) @ weights
+    weights = 1 << np.arange(window, dtype=np.int64)
+    windows: NDArray[np.int64] = padded.reshape(len(octets), rows, window) @ weights
     return windows.T
 
 
-def _by_powers(table: CombTable, exponents: bytes, plaintexts: Sequence[int]) -> list[mpz]:
-    key = table.public_key
+def _by_powers(key: PublicKey, exponents: bytes, plaintexts: Sequence[int]) -> list[mpz]:
     width = (key.randomness_bits + 7) // 8
     ciphertexts = []
     for i, plaintext in enumerate(plaintexts):

@@ -9,9 +9,10 @@ from gmpy2 import mpz
 from paillier.comb import CombTable, best_window, build_table, raise_and_add
 from paillier.errors import PlaintextRangeError
 from paillier.generator import DeterministicGenerator
+from paillier.kernels import kernel_name
 from paillier.keys import PublicKey
 
-TABLE_MEMORY_LIMIT = 192 * 2**20
+TABLE_MEMORY_LIMIT = 256 * 2**20
 KEYS_REMEMBERED = 4
 
 
@@ -19,16 +20,17 @@ class _TableCache:
     """The widest table made so far for each of the last few keys; shared by all threads."""
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[PublicKey, CombTable] = OrderedDict()
+        self._tables: OrderedDict[tuple[PublicKey, str], CombTable] = OrderedDict()
         self._lock = Lock()
 
     def table(self, public_key: PublicKey, window: int, threads: int) -> CombTable:
+        place = (public_key, kernel_name())
         with self._lock:
-            known = self._tables.get(public_key)
+            known = self._tables.get(place)
             if known is None or known.window < window:
                 known = build_table(public_key, window, threads)
-                self._tables[public_key] = known
-            self._tables.move_to_end(public_key)
+                self._tables[place] = known
+            self._tables.move_to_end(place)
             while len(self._tables) > KEYS_REMEMBERED:
                 self._tables.popitem(last=False)
             return known

@@ -4,7 +4,8 @@ PaillierError
 ├── UnsafeKeyError        a key that must not be used: too short, badly formed or tampered with
 ├── CiphertextError       bytes or a number that is no ciphertext under this key
 ├── PlaintextRangeError   a number that does not fit the plaintext space or its slot
-└── ShapeError            vectors whose lengths, types or codes do not belong together
+├── ShapeError            vectors whose lengths, types or codes do not belong together
+└── KernelError           the arithmetic that was asked for cannot run on this machine
 """
 
 
@@ -25,4 +26,8 @@ class PlaintextRangeError(PaillierError):
 
 
 class ShapeError(PaillierError):
+    pass
+
+
+class KernelError(PaillierError):
     pass

@@ -1,16 +1,25 @@
 """The encrypted gradient of one-hot columns (requirements T6)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from paillier.compiled.joint_buckets import bin_products as compiled_bin_products
+from paillier.compiled.kernel import Kernel
 from paillier.errors import ShapeError
 from paillier.half_size import PRODUCTS_WORTH_SPLITTING, split, whole
-from paillier.joint_buckets import bin_products, group_variables
+from paillier.joint_buckets import CELL_COST, bin_products, group_variables, joint_cells
+from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
-from paillier.workers import in_parallel
+from paillier.workers import blocks, in_parallel
+
+# With the compiled kernel a product costs the same whatever its factors.
+COMPILED_CELL_COST = 2.0
+ENTRY_BLOCK = 4096
+
+GroupProducts = Callable[[NDArray[np.uint8], Sequence[int]], list[list[mpz]]]
 
 
 def one_hot_gradient(
@@ -27,21 +36,44 @@ def one_hot_gradient(
     result it must be re-randomised before it leaves the party.
     """
     _check_shapes(len(ciphertexts), codes, bins)
-    groups = group_variables(bins, len(ciphertexts))
-    multiplicands = (
-        split(ciphertexts, public_key, threads)
-        if len(groups) >= PRODUCTS_WORTH_SPLITTING
-        else whole(ciphertexts)
-    )
+    kernel = compiled_kernel(public_key.modulus)
+    cell_cost = COMPILED_CELL_COST if kernel else CELL_COST
+    groups = group_variables(bins, len(ciphertexts), cell_cost)
+    if kernel:
+        multiply_bins = _compiled_products(ciphertexts, kernel, threads)
+    else:
+        multiply_bins = _gmpy2_products(ciphertexts, len(groups), public_key, threads)
 
     def products_of_group(group: list[int]) -> list[list[mpz]]:
-        return bin_products(multiplicands, codes[group], [bins[v] for v in group], public_key)
+        return multiply_bins(codes[group], [bins[variable] for variable in group])
 
     products: list[list[mpz]] = [[] for _ in bins]
     for group, results in zip(groups, in_parallel(products_of_group, groups, threads), strict=True):
         for variable, result in zip(group, results, strict=True):
             products[variable] = result
     return [product for of_variable in products for product in of_variable]
+
+
+def _gmpy2_products(
+    ciphertexts: Sequence[mpz], passes: int, public_key: PublicKey, threads: int
+) -> GroupProducts:
+    if passes >= PRODUCTS_WORTH_SPLITTING:
+        multiplicands = split(ciphertexts, public_key, threads)
+    else:
+        multiplicands = whole(ciphertexts)
+    return lambda codes, bins: bin_products(multiplicands, codes, bins, public_key)
+
+
+def _compiled_products(ciphertexts: Sequence[mpz], kernel: Kernel, threads: int) -> GroupProducts:
+    parts = in_parallel(
+        lambda block: kernel.enter(ciphertexts[block]),
+        blocks(len(ciphertexts), ENTRY_BLOCK, threads),
+        threads,
+    )
+    elements = np.concatenate(parts)
+    return lambda codes, bins: compiled_bin_products(
+        kernel, elements, joint_cells(codes, bins), bins
+    )
 
 
 def _check_shapes(rows: int, codes: NDArray[np.uint8], bins: Sequence[int]) -> None:

@@ -23,7 +23,9 @@ CELL_COST = 3.2
 Cells = list[mpz | None]
 
 
-def group_variables(bins: Sequence[int], rows: int) -> list[list[int]]:
+def group_variables(
+    bins: Sequence[int], rows: int, cell_cost: float = CELL_COST
+) -> list[list[int]]:
     """Indices of the variables that share a pass, chosen for the fewest products in all.
 
     Variables are taken in order of their numbers of bins, and that order is cut at the cheapest
@@ -38,7 +40,7 @@ def group_variables(bins: Sequence[int], rows: int) -> list[list[int]]:
             cells *= bins[order[start]]
             if cells > rows and start < end - 1:
                 break
-            choices.append((cheapest[start][0] + rows + CELL_COST * cells, start))
+            choices.append((cheapest[start][0] + rows + cell_cost * cells, start))
         cheapest.append(min(choices))
     groups = []
     end = len(order)
@@ -47,6 +49,13 @@ def group_variables(bins: Sequence[int], rows: int) -> list[list[int]]:
         groups.append(order[start:end])
         end = start
     return groups[::-1]
+
+
+def joint_cells(codes: NDArray[np.uint8], bins: Sequence[int]) -> NDArray[np.int64]:
+    """The cell of every row: its codes, of shape (variables, rows), as one mixed-radix number."""
+    strides = np.cumprod([1, *bins[:-1]], dtype=np.int64)
+    cells: NDArray[np.int64] = strides @ codes.astype(np.int64)
+    return cells
 
 
 def bin_products(
@@ -59,8 +68,7 @@ def bin_products(
 
     `codes` has shape (variables, rows), `bins` one number a variable.
     """
-    strides = np.cumprod([1, *bins[:-1]], dtype=np.int64)
-    cell_of_row = strides @ codes.astype(np.int64)
+    cell_of_row = joint_cells(codes, bins)
     products, sums = _fold(multiplicands, cell_of_row.tolist(), prod(bins), public_key.n_squared)
 
     def multiply(x: mpz, y: mpz) -> mpz:

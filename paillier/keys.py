@@ -16,11 +16,14 @@ from functools import cached_property
 import gmpy2
 from gmpy2 import mpz
 
+from paillier.compiled.powers import power_of_all
 from paillier.errors import CiphertextError, UnsafeKeyError
+from paillier.kernels import compiled_kernel
 from paillier.key_check import check_public_numbers, check_size
-from paillier.workers import in_parallel
+from paillier.workers import blocks, in_parallel
 
 MINIMUM_KEY_BITS = 2048
+DECRYPTION_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -83,16 +86,27 @@ class PrivateKey:
         return gmpy2.invert(self.p, self.q)
 
     def decrypt(self, ciphertext: int | mpz) -> int:
-        """The plaintext in [0, n), by Chinese remaindering."""
-        if not 0 < ciphertext < self.public.n_squared:
-            raise CiphertextError("a ciphertext is outside (0, n^2): it is not under this key")
-        p_side, q_side = self._prime_factors
-        modulo_p, modulo_q = p_side.decrypt(ciphertext), q_side.decrypt(ciphertext)
-        lifted = (modulo_q - modulo_p) * self._p_inverse % q_side.prime
-        return int(modulo_p + p_side.prime * lifted)
+        """The plaintext in [0, n)."""
+        return self.decrypt_all([mpz(ciphertext)])[0]
 
     def decrypt_all(self, ciphertexts: Sequence[mpz], threads: int = 1) -> list[int]:
-        return in_parallel(self.decrypt, ciphertexts, threads)
+        """The plaintexts in [0, n), by Chinese remaindering."""
+        for ciphertext in ciphertexts:
+            if not 0 < ciphertext < self.public.n_squared:
+                raise CiphertextError("a ciphertext is outside (0, n^2): it is not under this key")
+        slices = blocks(len(ciphertexts), DECRYPTION_BLOCK, threads)
+        results = in_parallel(lambda block: self._decrypt(ciphertexts[block]), slices, threads)
+        return [plaintext for result in results for plaintext in result]
+
+    def _decrypt(self, ciphertexts: Sequence[mpz]) -> list[int]:
+        p_side, q_side = self._prime_factors
+        plaintexts = []
+        for modulo_p, modulo_q in zip(
+            p_side.decrypt(ciphertexts), q_side.decrypt(ciphertexts), strict=True
+        ):
+            lifted = (modulo_q - modulo_p) * self._p_inverse % q_side.prime
+            plaintexts.append(int(modulo_p + p_side.prime * lifted))
+        return plaintexts
 
 
 @dataclass(frozen=True)
@@ -110,9 +124,14 @@ class _PrimeFactor:
         logarithm = (gmpy2.powmod(1 + n, big_prime - 1, square) - 1) // big_prime
         return cls(big_prime, square, gmpy2.invert(logarithm, big_prime))
 
-    def decrypt(self, ciphertext: int | mpz) -> mpz:
-        power = gmpy2.powmod(ciphertext % self.square, self.prime - 1, self.square)
-        return (power - 1) // self.prime * self.scale % self.prime
+    def decrypt(self, ciphertexts: Sequence[mpz]) -> list[mpz]:
+        numbers, exponent = [c % self.square for c in ciphertexts], self.prime - 1
+        kernel = compiled_kernel(self.prime)
+        if kernel:
+            powers = kernel.leave(power_of_all(kernel, kernel.enter(numbers), exponent))
+        else:
+            powers = [gmpy2.powmod(number, exponent, self.square) for number in numbers]
+        return [(power - 1) // self.prime * self.scale % self.prime for power in powers]
 
 
 def generate_key_pair(

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 import gmpy2
 from gmpy2 import mpz
 
+from paillier.compiled.packing import pack_block
 from paillier.errors import PlaintextRangeError, ShapeError
+from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
 # Two bits of n stay free: one for the sign, one so that nothing reaches n/2.
 SPARE_BITS = 2
+OUTPUTS_BLOCK = 64
 
 
 def signed(plaintext: int, n: int) -> int:
@@ -33,17 +36,26 @@ def pack(
 
     Costs slot_bits squarings a value (Horner's rule).
     """
-    shift = 1 << slot_bits
-    n_squared = public_key.n_squared
-
-    def pack_block(block: slice) -> mpz:
-        packed = mpz(1)
-        for ciphertext in reversed(ciphertexts[block]):
-            packed = gmpy2.powmod(packed, shift, n_squared) * ciphertext % n_squared
-        return packed
-
     slots = slots_per_ciphertext(public_key, slot_bits)
-    return in_parallel(pack_block, blocks(len(ciphertexts), slots), threads)
+    kernel = compiled_kernel(public_key.modulus)
+
+    def pack_outputs(outputs: slice) -> list[mpz]:
+        values = ciphertexts[outputs.start * slots : outputs.stop * slots]
+        if kernel:
+            return pack_block(kernel, values, slots, slot_bits)
+        n_squared = public_key.n_squared
+        return [_pack(values[slot], slot_bits, n_squared) for slot in blocks(len(values), slots)]
+
+    outputs = blocks(-(-len(ciphertexts) // slots), OUTPUTS_BLOCK, threads)
+    results = in_parallel(pack_outputs, outputs, threads)
+    return [ciphertext for result in results for ciphertext in result]
+
+
+def _pack(ciphertexts: Sequence[mpz], slot_bits: int, n_squared: mpz) -> mpz:
+    packed = mpz(1)
+    for ciphertext in reversed(ciphertexts):
+        packed = gmpy2.powmod(packed, 1 << slot_bits, n_squared) * ciphertext % n_squared
+    return packed
 
 
 def unpack(plaintexts: Sequence[int], slot_bits: int, count: int, n: int) -> list[int]:

@@ -7,8 +7,10 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from paillier.compiled.residual import combine_block
 from paillier.errors import ShapeError
 from paillier.inversion import invert_all
+from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
@@ -51,29 +53,42 @@ def combine(
     result from the participants, who know the randomness of their own vectors.
     """
     multipliers = _multipliers(terms, len(additions))
-    vectors = [vector for vector, _ in terms]
-    n_squared = public_key.n_squared
+    kernel = compiled_kernel(public_key.modulus)
 
-    def combine_block(block: slice) -> list[mpz]:
-        exponents = [of_term[block].tolist() for of_term in multipliers]
-        bases = [
-            _with_positive_exponents(vector[block], of_term, n_squared)
-            for vector, of_term in zip(vectors, exponents, strict=True)
-        ]
-        sizes = [[abs(exponent) for exponent in of_term] for of_term in exponents]
-        return [
-            _product_of_powers(row_bases, row_sizes, n_squared) * addition % n_squared
-            for row_bases, row_sizes, addition in zip(
-                zip(*bases, strict=True), zip(*sizes, strict=True), additions[block], strict=True
+    def combine_rows(rows: slice) -> list[mpz]:
+        vectors = [vector[rows] for vector, _ in terms]
+        if kernel:
+            return combine_block(
+                kernel, vectors, multipliers[:, rows], additions[rows], STRAUS_TERMS
             )
-        ]
+        return _combine_block(vectors, multipliers[:, rows], additions[rows], public_key.n_squared)
 
-    results = in_parallel(combine_block, blocks(len(additions), ROWS_BLOCK), threads)
+    results = in_parallel(combine_rows, blocks(len(additions), ROWS_BLOCK), threads)
     return [ciphertext for result in results for ciphertext in result]
 
 
-def _multipliers(terms: Sequence[Term], rows: int) -> list[NDArray[np.int64]]:
-    """One multiplier a row for every term; ShapeError where terms and rows do not fit."""
+def _combine_block(
+    vectors: Sequence[Sequence[mpz]],
+    multipliers: NDArray[np.int64],
+    additions: Sequence[mpz],
+    n_squared: mpz,
+) -> list[mpz]:
+    exponents = multipliers.tolist()
+    bases = [
+        _with_positive_exponents(vector, of_term, n_squared)
+        for vector, of_term in zip(vectors, exponents, strict=True)
+    ]
+    sizes = [[abs(exponent) for exponent in of_term] for of_term in exponents]
+    return [
+        _product_of_powers(row_bases, row_sizes, n_squared) * addition % n_squared
+        for row_bases, row_sizes, addition in zip(
+            zip(*bases, strict=True), zip(*sizes, strict=True), additions, strict=True
+        )
+    ]
+
+
+def _multipliers(terms: Sequence[Term], rows: int) -> NDArray[np.int64]:
+    """Shape (terms, rows); ShapeError where terms and rows do not fit."""
     lengths = sorted({len(vector) for vector, _ in terms})
     if lengths != [rows]:
         raise ShapeError(
@@ -83,7 +98,7 @@ def _multipliers(terms: Sequence[Term], rows: int) -> list[NDArray[np.int64]]:
     shapes = {np.shape(multipliers) for _, multipliers in terms}
     if not shapes <= {(), (rows,)}:
         raise ShapeError(f"multipliers have shapes {sorted(shapes)}: expected () or ({rows},)")
-    return [np.broadcast_to(np.asarray(factors, dtype=np.int64), (rows,)) for _, factors in terms]
+    return np.array([np.broadcast_to(factors, rows) for _, factors in terms], dtype=np.int64)
 
 
 def _with_positive_exponents(

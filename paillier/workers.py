@@ -1,8 +1,8 @@
 """Spreading arithmetic over threads: gmpy2 can let go of the interpreter while it computes.
 
-Powers (residuals, decryption, packing) gain almost the number of threads. Encryption and bin
-products are made of products of microseconds, after each of which the threads meet again: they
-gain little.
+The compiled kernel gains almost the number of threads everywhere. With gmpy2 only powers do
+(residuals, decryption, packing): encryption and bin products are made of products of
+microseconds, after each of which the threads meet again.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,9 @@ def in_parallel(
         return list(pool.map(task, items))
 
 
-def blocks(length: int, size: int) -> list[slice]:
+def blocks(length: int, size: int, threads: int = 1) -> list[slice]:
+    """Slices of at most `size`, and small enough that each thread has one."""
+    size = max(1, min(size, -(-length // threads)))
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 

@@ -1,14 +1,21 @@
 """Fixed keys: 512 bits for speed, and one of the length that production requires."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
 from paillier import DeterministicGenerator, PrivateKey, PublicKey
+from paillier.kernels import COMPILED, GMPY2, KERNEL_VARIABLE, obstacle_to_compiling
 from paillier.keys import draw_randomness_base
 
 # Arithmetic is slow on a busy machine, and no test here is about time.
 settings.register_profile("paillier", deadline=None)
 settings.load_profile("paillier")
+
+AVAILABLE_KERNELS = [GMPY2] if obstacle_to_compiling() else [GMPY2, COMPILED]
+# What only the compiled kernel has; test_kernels.py says on which machines that must run.
+collect_ignore = [] if COMPILED in AVAILABLE_KERNELS else ["test_compiled_kernel.py"]
 
 SHORT_PRIMES = (
     115042354728008381882482521258376202978193623771274741187824861299914036374011,
@@ -55,3 +62,11 @@ def long_private_key() -> PrivateKey:
 @pytest.fixture
 def generator() -> DeterministicGenerator:
     return DeterministicGenerator(b"a secret only the tests know")
+
+
+@pytest.fixture(scope="module", params=AVAILABLE_KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each arithmetic this machine has, in turn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KERNEL_VARIABLE, request.param)
+        yield request.param

@@ -15,7 +15,10 @@ from paillier import (
 )
 from paillier.comb import best_window, build_table, raise_and_add
 from paillier.half_size import join, split
+from paillier.kernels import GMPY2
 from paillier.keys import draw_randomness_base
+
+pytestmark = pytest.mark.usefixtures("kernel")
 
 
 @settings(max_examples=25)
@@ -111,15 +114,16 @@ def test_a_key_whose_length_is_no_multiple_of_bytes_works() -> None:
 
 
 def test_the_window_grows_with_the_work_and_stays_within_memory(
-    long_private_key: PrivateKey,
+    long_private_key: PrivateKey, kernel: str
 ) -> None:
     key = long_private_key.public
+    widest, within_20_megabytes = (10, 8) if kernel == GMPY2 else (12, 8)
     windows = [best_window(count, key, 2**28) for count in (1, 50, 3_000, 100_000)]
     assert windows == sorted(windows)
-    assert windows[0] == 0
+    assert windows[0] <= 2
     assert 1 <= windows[1] <= 5
-    assert windows[3] == 10
-    assert best_window(100_000, key, memory_limit=20 * 2**20) == 8
+    assert windows[3] == widest
+    assert best_window(100_000, key, memory_limit=20 * 2**20) == within_20_megabytes
     assert best_window(100_000, key, memory_limit=0) == 0
 
 

@@ -19,6 +19,9 @@ from paillier import (
     signed,
 )
 from paillier.joint_buckets import group_variables
+from paillier.kernels import GMPY2, KERNEL_VARIABLE
+
+pytestmark = pytest.mark.usefixtures("kernel")
 
 SECRET = b"a secret only the tests know"
 GRID = 2**40
@@ -134,7 +137,10 @@ def test_a_gradient_over_no_rows_is_refused(public_key: PublicKey) -> None:
         one_hot_gradient([], np.zeros((1, 0), dtype=np.uint8), [2], public_key)
 
 
-def test_numbers_that_no_encryption_gives_are_found_when_split(private_key: PrivateKey) -> None:
+def test_numbers_that_no_encryption_gives_are_found_when_split(
+    private_key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KERNEL_VARIABLE, GMPY2)
     codes = np.zeros((5, 1), dtype=np.uint8)
     with pytest.raises(CiphertextError, match="shares a factor"):
         one_hot_gradient([private_key.p], codes, [200] * 5, private_key.public)

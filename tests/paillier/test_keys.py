@@ -15,6 +15,8 @@ from paillier import (
     generate_key_pair,
 )
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 
 def test_a_generated_key_has_the_form_the_scheme_asks_for() -> None:
     key = generate_key_pair(512, minimum_bits=512)

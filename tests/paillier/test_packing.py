@@ -17,6 +17,8 @@ from paillier import (
     unpack,
 )
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 SECRET = b"a secret only the tests know"
 
 

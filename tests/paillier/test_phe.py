@@ -13,6 +13,8 @@ from paillier import (
     public_to_phe,
 )
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 
 def test_phe_decrypts_our_ciphertexts(
     private_key: PrivateKey, generator: DeterministicGenerator

@@ -19,6 +19,8 @@ from paillier import (
     signed,
 )
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 SECRET = b"a secret only the tests know"
 scores = st.integers(min_value=-(2**40), max_value=2**40)
 multipliers = st.integers(min_value=-(2**20), max_value=2**20)

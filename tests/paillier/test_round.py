@@ -1,6 +1,7 @@
 """One whole round of T4 to T7 with a key of production length."""
 
 import numpy as np
+import pytest
 
 from paillier import (
     DeterministicGenerator,
@@ -16,6 +17,8 @@ from paillier import (
     to_bytes,
     unpack,
 )
+
+pytestmark = pytest.mark.usefixtures("kernel")
 
 
 def test_a_round_gives_each_party_its_gradient(
