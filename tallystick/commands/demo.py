@@ -18,10 +18,10 @@ from tallystick.errors import DemoError
 SHIPPED = ("term_deposit", "high_income")
 
 
-def demo(  # noqa: PLR0913 - one parameter an option
-    data: Annotated[str, typer.Option(help=f"Shipped data set: {' or '.join(SHIPPED)}.")] = SHIPPED[
-        0
-    ],
+def demo(
+    data: Annotated[
+        str, typer.Option(help=f"Shipped data set: {' or '.join(SHIPPED)}.")
+    ] = "term_deposit",
     bank: Annotated[
         Path | None, typer.Option(help="The bank's own CSV or Parquet file, with the label.")
     ] = None,
