@@ -1,0 +1,67 @@
+"""`tally log`: the log as a readable sequence."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from party.opening import Party, open_party
+from store import Entry
+from tallystick.errors import JobLookupError
+from tallystick.log_lines import job_of, log_document, log_line
+from tallystick.terminal import note, result_console, say
+
+WAIT_SECONDS = 0.5
+
+log_app = typer.Typer(help="Read a party's log: signed events, in the order it learned them.")
+
+
+@log_app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The party's folder.")],
+    job: Annotated[str | None, typer.Option(help="Only the events of this job.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is appended, until Ctrl-C.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: the envelope and its position.")
+    ] = False,
+    private: Annotated[
+        bool, typer.Option("--private/--no-private", help="With the party's private events.")
+    ] = True,
+) -> None:
+    """Print the log, one event a line: position, time, id, who said what, and because of what.
+
+    `shared` events are known to all members of the job, `private` ones never left this log. A
+    payload is named with its shape, its size, and the parties that it is sealed to.
+    """
+    with closing(open_party(folder)) as party:
+        shown = 0
+        for entry in _entries(party, follow=follow):
+            envelope = entry.envelope
+            if (job and job_of(envelope) != job) or (envelope.is_private and not private):
+                continue
+            shown += 1
+            if as_json:
+                result_console().out(log_document(entry), highlight=False)
+            else:
+                say(log_line(entry), style="dim" if envelope.is_private else None)
+        if job and not shown:
+            raise JobLookupError(f"the log of {party.name} has no event of a job {job}")
+        if not shown:
+            note("the log is empty")
+
+
+def _entries(party: Party, *, follow: bool) -> Iterator[Entry]:
+    after = 0
+    while True:
+        entries = party.log.read(after)
+        yield from entries
+        if entries:
+            after = entries[-1].position
+        elif follow:
+            party.log.wait_for_entries(after, WAIT_SECONDS)
+        else:
+            return
