@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from events.envelope import PayloadReference
+from handlers.drafts import Draft, Payload
 from handlers.policy import Policy
 from paillier.generator import DeterministicGenerator
 from paillier.keys import PrivateKey
 
 T = TypeVar("T")
+SALT_BYTES = 32
 
 
 class PayloadReader(Protocol):
@@ -54,6 +56,13 @@ class Own:
     def generator(self, job: str, *labels: str | int | bytes) -> DeterministicGenerator:
         """Randomness for one step of one job; pass a digest of what goes in (synthetic nonce)."""
         return DeterministicGenerator(job_secret(self.secret, job)).derive(*labels)
+
+
+def payload_salt(own: Own, draft: Draft, payload: Payload) -> bytes:
+    """The salt of a payload's commitment, from the generator: drawn again by re-execution."""
+    digest = hashlib.sha256(payload.content).digest()
+    labels = ("salt", draft.event.type_name(), payload.name, digest)
+    return own.generator(draft.job, *labels).bytes(SALT_BYTES)
 
 
 def job_secret(secret: bytes, job: str) -> bytes:
