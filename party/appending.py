@@ -1,0 +1,96 @@
+"""From a draft to an envelope in the log: payloads stored, chained, timed, signed, appended."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from events.catalogue import CATALOGUE, Fact
+from events.envelope import (
+    MAXIMUM_ENVELOPE_BYTES,
+    Envelope,
+    PayloadReference,
+    event_id,
+    format_time,
+)
+from events.event import Event
+from events.terms import Terms
+from handlers.drafts import Draft, Payload
+from party.errors import AppendError
+from party.opening import Party
+from store.payloads import SALT_BYTES
+from store.transaction import LogTransaction
+
+
+@dataclass(frozen=True)
+class StoredDraft:
+    """A draft whose payloads are in the payload store: ready for a transaction."""
+
+    draft: Draft
+    payloads: tuple[PayloadReference, ...]
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What an event follows from: its cause in a shared stream, in private, and their times."""
+
+    shared: str | None = None
+    private: str | None = None
+    not_before: str = ""
+
+
+def store_payloads(party: Party, draft: Draft) -> StoredDraft:
+    """Outside any transaction: doing it twice gives the same files."""
+    references = tuple(_store(party, draft, payload) for payload in draft.payloads)
+    return StoredDraft(draft, references)
+
+
+def append_draft(
+    transaction: LogTransaction, party: Party, stored: StoredDraft, causes: Causes, terms: Terms
+) -> Fact[Event]:
+    """Append as the next event of its stream, for every other member to receive if shared.
+
+    Raises AppendError when the envelope would be larger than any member accepts, and EventError
+    when it is not what the catalogue says.
+    """
+    draft = stored.draft
+    head = transaction.stream_head(party.name, draft.stream)
+    sequence = head.sequence + 1 if head else 0
+    is_private = draft.event.PRIVATE
+    envelope = Envelope(
+        id=event_id(party.name, draft.stream, sequence),
+        type=draft.event.type_name(),
+        schemaversion=draft.event.VERSION,
+        source=party.name,
+        stream=draft.stream,
+        sequence=sequence,
+        previous=head.digest if head else None,
+        cause=causes.private if is_private else causes.shared,
+        time=max(format_time(datetime.now(UTC)), head.time if head else "", causes.not_before),
+        data=draft.event.model_dump(mode="json"),
+        payloads=stored.payloads,
+    ).signed_with(party.identity.signing)
+    fact = CATALOGUE.read(envelope)  # what no member would accept must not enter our own log
+    canonical = envelope.canonical_bytes()
+    if len(canonical) > MAXIMUM_ENVELOPE_BYTES:
+        raise AppendError(
+            f"{envelope.type} takes {len(canonical)} bytes, {MAXIMUM_ENVELOPE_BYTES} are the most: "
+            "its vectors belong into payloads"
+        )
+    others = [member.name for member in terms.members if member.name != party.name]
+    transaction.append(envelope, canonical, [] if is_private else others)
+    return fact
+
+
+def _store(party: Party, draft: Draft, payload: Payload) -> PayloadReference:
+    digest = hashlib.sha256(payload.content).digest()
+    kind = draft.event.type_name()
+    generator = party.own.generator(draft.job, "salt", kind, payload.name, digest)
+    stored = party.payloads.put(generator.bytes(SALT_BYTES), [payload.content])
+    return PayloadReference(
+        name=payload.name,
+        kind=payload.kind,
+        shape=payload.shape,
+        size=stored.size,
+        commitment=stored.commitment,
+        readers=payload.readers,
+    )

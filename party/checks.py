@@ -1,0 +1,109 @@
+"""What a received envelope must be before it enters the log. Every refusal has its own reason.
+
+First what the envelope alone shows, then how it stands in its stream and its job.
+"""
+
+from events.catalogue import CATALOGUE, Fact
+from events.envelope import Envelope, read_envelope, verify_signature
+from events.errors import EnvelopeError, IdentityError, SignatureError, UnknownEventError
+from events.event import Event
+from events.lifecycle import TrainingRequested
+from events.terms import Terms
+from events.vocabulary import Role
+from party.errors import Reason, RefusalError
+from party.trust import TrustedCards
+from store.entry import Entry, StreamHead
+
+
+def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[Event]:
+    """Parse what `sender` sent: whole, canonical, known to the catalogue and signed by it.
+
+    Raises RefusalError.
+    """
+    envelope = _parse(canonical)
+    if envelope.source != sender:
+        raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
+    card = trusted.card(sender)
+    if card is None:
+        raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
+    try:
+        verify_signature(envelope, card.verifying_key())
+    except SignatureError as error:
+        raise RefusalError(Reason.FALSE_SIGNATURE, str(error)) from None
+    if envelope.is_private:
+        raise RefusalError(Reason.PRIVATE_EVENT, f"{envelope.type} of {sender}")
+    try:
+        return CATALOGUE.read(envelope)
+    except UnknownEventError as error:
+        raise RefusalError(Reason.UNKNOWN_EVENT, str(error)) from None
+    except EnvelopeError as error:
+        raise RefusalError(Reason.AGAINST_SCHEMA, str(error)) from None
+
+
+def _parse(canonical: bytes) -> Envelope:
+    try:
+        return read_envelope(canonical)
+    except IdentityError as error:
+        raise RefusalError(Reason.FALSE_IDENTITY, str(error)) from None
+    except EnvelopeError as error:
+        raise RefusalError(Reason.NOT_AN_ENVELOPE, str(error)) from None
+
+
+def check_follows(envelope: Envelope, previous: StreamHead | None, cause: Entry | None) -> None:
+    """The envelope continues the history that this log has of its stream, and time goes on."""
+    if envelope.previous != (previous.digest if previous else None):
+        raise RefusalError(Reason.EQUIVOCATION, f"stream {envelope.stream} of {envelope.source}")
+    if cause is None:
+        if envelope.type != TrainingRequested.type_name():
+            raise RefusalError(Reason.FOREIGN_CAUSE, f"{envelope.type} of {envelope.source}")
+    elif cause.envelope.stream != envelope.stream:
+        raise RefusalError(Reason.FOREIGN_CAUSE, f"{envelope.type} of {envelope.source}")
+    before = max(previous.time if previous else "", cause.envelope.time if cause else "")
+    if envelope.time < before:
+        raise RefusalError(Reason.BACK_DATED, f"{envelope.type} of {envelope.source}")
+
+
+def check_request(
+    fact: Fact[TrainingRequested], known: Terms | None, name: str, role: Role, trusted: TrustedCards
+) -> None:
+    """A new job, asked for by its local party, among parties that are all trusted here.
+
+    Raises RefusalError. Whether to take part is the handlers' and the policy's decision.
+    """
+    terms, source = fact.event.terms, fact.source
+    if known is not None:
+        raise RefusalError(Reason.JOB_TAKEN, f"{fact.job} by {source}")
+    if terms.role_of(source) is not Role.LOCAL:
+        raise RefusalError(Reason.WRONG_ROLE, f"{fact.envelope.type} of {source}")
+    if terms.role_of(name) is not role:
+        raise RefusalError(Reason.NOT_INVITED, f"job {fact.job} of {source}")
+    for member in terms.members:
+        card = trusted.card(member.name)
+        if member.name != name and (card is None or card.role is not member.role):
+            raise RefusalError(Reason.UNTRUSTED_MEMBER, f"{member.name} as {member.role}")
+
+
+def check_said_by_member(fact: Fact[Event], terms: Terms) -> None:
+    """The issuer's role in the job allows this event, and each payload goes to whom it may."""
+    envelope = fact.envelope
+    role = terms.role_of(fact.source)
+    if role is None:
+        raise RefusalError(Reason.NOT_A_MEMBER, f"{fact.source} in {fact.job}")
+    if role not in fact.event.ISSUERS:
+        raise RefusalError(Reason.WRONG_ROLE, f"{envelope.type} by {role} {fact.source}")
+    for reference in envelope.payloads:
+        allowed = set(terms.named(*fact.event.PAYLOADS[reference.name].readers)) - {fact.source}
+        if not allowed.issuperset(reference.readers):
+            raise RefusalError(Reason.WRONG_READERS, f"{reference.name} of {envelope.type}")
+
+
+def check_in_job(
+    fact: Fact[Event], terms: Terms | None, name: str, role: Role, trusted: TrustedCards
+) -> None:
+    """Everything that depends on the job; `terms` are None while the log has no such job."""
+    if isinstance(fact.event, TrainingRequested):
+        check_request(Fact(fact.envelope, fact.event), terms, name, role, trusted)
+        terms = fact.event.terms
+    if terms is None:
+        raise RefusalError(Reason.UNKNOWN_JOB, fact.job)
+    check_said_by_member(fact, terms)

@@ -1,0 +1,43 @@
+"""A party's folder: what lies where."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PartyFolder:
+    """Paths of one party. Everything it knows lies below `path`."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.path / "party.toml"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def trusted(self) -> Path:
+        return self.path / "trusted"
+
+    @property
+    def payloads(self) -> Path:
+        return self.path / "payloads"
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "party.lock"

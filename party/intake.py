@@ -1,0 +1,180 @@
+"""What becomes of a received chunk or envelope: known, held, appended or refused."""
+
+from collections import deque
+from collections.abc import Mapping
+
+import structlog
+
+from events.catalogue import Fact
+from events.envelope import Envelope, PayloadReference, event_id
+from events.event import Event
+from party.checks import check_follows, check_in_job, read_genuine
+from party.errors import Reason, RefusalError, SealingError
+from party.jobs import JobTerms
+from party.opening import Party
+from party.sealing import unseal
+from party.spool import ReceivedChunks
+from party.transport import SealedPayload, announced_payloads, chunk_place
+from party.waiting import WaitingEnvelopes, payload_key
+from store.entry import Entry, StreamHead
+from store.errors import CommitmentError, EquivocationError, SequenceConflictError
+from store.payloads import SALT_BYTES
+
+log = structlog.get_logger()
+Headers = Mapping[str, object]
+
+
+class Intake:
+    """The door of one party's log. Raises RefusalError for what stays outside, and StoreError."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self._chunks = ReceivedChunks(party.folder.spool)
+        self._waiting = WaitingEnvelopes(party.log)
+        self._jobs = JobTerms(party.log)
+        self._last_cause: Entry | None = None
+
+    def look_back(self) -> None:
+        """Consider again what was held when the party stopped, and forget old chunks."""
+        wanted = set()
+        for held in self._waiting.all_held():
+            places = announced_payloads(held.envelope, held.transport, self._party.name)
+            wanted |= {(held.sender, sealed.digest) for sealed in places.values()}
+            self._reconsider(held.sender, held.canonical, held.transport)
+        self._chunks.sweep(wanted)
+
+    def take_chunk(self, sender: str, headers: Headers, body: bytes) -> None:
+        """Keep a chunk, unless its event is in the log; what waited for it may come in now."""
+        place = chunk_place(headers)
+        if self._party.trusted.card(sender) is None:
+            raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
+        if self._party.log.entry(place.event) is not None:
+            return
+        self._chunks.keep(sender, place, body)
+        key = payload_key(sender, place.digest)
+        if self._waiting.expects(key) and self._chunks.complete(sender, place.digest, place.count):
+            self._release(key)
+
+    def take_envelope(self, sender: str, canonical: bytes, headers: Headers) -> None:
+        """Append it, hold it until what it needs is here, or drop it when it is in the log."""
+        if arrived := self._consider(sender, canonical, headers):
+            self._release(arrived)
+
+    def record(self, sender: str, refusal: RefusalError, envelope: Envelope | None = None) -> None:
+        """Count a refusal; the log file says more, and nothing of a message's content."""
+        kind = envelope.type if envelope else ""
+        log.warning("refused", sender=sender, reason=str(refusal), type=kind)
+        with self._party.log.transaction() as transaction:
+            transaction.refuse(sender, refusal.reason, kind)
+            if envelope:
+                transaction.release(envelope.id)
+
+    def _release(self, key: str) -> None:
+        """Consider what waited for this, and then what waited for that."""
+        keys = deque([key])
+        while keys:
+            for held in self._waiting.arrived(keys.popleft()):
+                if arrived := self._reconsider(held.sender, held.canonical, held.transport):
+                    keys.append(arrived)
+
+    def _reconsider(self, sender: str, canonical: bytes, headers: Headers) -> str | None:
+        """As `_consider`, for what was acknowledged before: a refusal is only recorded."""
+        try:
+            return self._consider(sender, canonical, headers)
+        except RefusalError as refusal:
+            envelope = Envelope.model_validate_json(canonical)
+            self._waiting.forget(envelope.id)
+            self.record(sender, refusal, envelope)
+            return None
+
+    def _consider(self, sender: str, canonical: bytes, headers: Headers) -> str | None:
+        """The event's id when it was appended now."""
+        fact = read_genuine(sender, canonical, self._party.trusted)
+        envelope = fact.envelope
+        announced = announced_payloads(envelope, headers, self._party.name)
+        head = self._party.log.stream_head(envelope.source, envelope.stream)
+        if known := head is not None and envelope.sequence <= head.sequence:
+            self._compare(envelope, canonical)
+        elif key := self._missing(envelope, head, sender, announced):
+            self._waiting.hold(envelope, canonical, sender, headers, key)
+            return None
+        else:
+            self._admit(fact, canonical, head, announced)
+        self._waiting.forget(envelope.id)
+        for sealed in announced.values():
+            self._chunks.discard(sender, sealed.digest)
+        return None if known else envelope.id
+
+    def _compare(self, envelope: Envelope, canonical: bytes) -> None:
+        """It came before; anything else in its place is a second history."""
+        known = self._party.log.entry(envelope.id)
+        if known is None or known.canonical != canonical:
+            raise RefusalError(Reason.EQUIVOCATION, f"{envelope.type} of {envelope.source}")
+
+    def _missing(
+        self,
+        envelope: Envelope,
+        head: StreamHead | None,
+        sender: str,
+        announced: Mapping[str, SealedPayload],
+    ) -> str | None:
+        """The first thing that has to be here before the envelope can be appended."""
+        if envelope.sequence > (head.sequence + 1 if head else 0):
+            return event_id(envelope.source, envelope.stream, envelope.sequence - 1)
+        if envelope.cause and self._cause(envelope) is None:
+            return envelope.cause
+        for name, sealed in announced.items():
+            here = self._party.payloads.has(envelope.payload(name).commitment)
+            if not here and not self._chunks.complete(sender, sealed.digest, sealed.chunks):
+                return payload_key(sender, sealed.digest)
+        return None
+
+    def _cause(self, envelope: Envelope) -> Entry | None:
+        """From the log; the last one is remembered, as many events have the same cause."""
+        if envelope.cause is None:
+            return None
+        if self._last_cause is None or self._last_cause.envelope.id != envelope.cause:
+            self._last_cause = self._party.log.entry(envelope.cause)
+        return self._last_cause
+
+    def _admit(
+        self,
+        fact: Fact[Event],
+        canonical: bytes,
+        head: StreamHead | None,
+        announced: Mapping[str, SealedPayload],
+    ) -> None:
+        """The last checks, the payloads, and the envelope at last."""
+        envelope, party = fact.envelope, self._party
+        check_follows(envelope, head, self._cause(envelope))
+        check_in_job(fact, self._jobs.terms(fact.job), party.name, party.role, party.trusted)
+        for name, sealed in announced.items():
+            self._open(fact.source, envelope.payload(name), sealed)
+        try:
+            with party.log.transaction() as transaction:
+                transaction.append(envelope, canonical)
+                transaction.release(envelope.id)
+        except (EquivocationError, SequenceConflictError) as error:
+            raise RefusalError(Reason.EQUIVOCATION, str(error)) from None
+
+    def _open(self, sender: str, reference: PayloadReference, sealed: SealedPayload) -> None:
+        """Unseal a payload, compare it with what its issuer committed to, and keep it."""
+        if self._party.payloads.has(reference.commitment):
+            return
+        opened = self._chunks.opened_file(reference.commitment)
+        reader = self._chunks.reader(sender, sealed)
+        try:
+            unseal(reader, opened, self._party.identity.sealing)
+            if opened.stat().st_size != SALT_BYTES + reference.size:
+                raise RefusalError(Reason.OTHER_CONTENT, reference.name)
+            self._party.payloads.adopt(opened, reference.commitment)
+        except SealingError:
+            if reader.digest() == sealed.digest:
+                raise RefusalError(Reason.NOT_SEALED_TO_US, reference.name) from None
+            self._chunks.discard(sender, sealed.digest)
+            raise RefusalError(Reason.OTHER_SEALED_BYTES, reference.name) from None
+        except CommitmentError:
+            raise RefusalError(Reason.OTHER_CONTENT, reference.name) from None
+        finally:
+            reader.close()
+            opened.unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""Opening a party's folder: everything that its pumps and its operator's commands work with."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from events.card import PartyCard
+from events.vocabulary import Role
+from handlers.own import Own
+from paillier.keys import PrivateKey
+from party.errors import KeyFileError
+from party.folder import PartyFolder
+from party.identity import Identity, read_identity, read_secret, write_secret
+from party.settings import PartySettings, log_address, read_settings
+from party.trust import TrustedCards
+from store.log import Log
+from store.payloads import PayloadStore
+
+
+@dataclass(frozen=True)
+class Party:
+    """One party, opened. Several processes may have the same party open."""
+
+    folder: PartyFolder
+    settings: PartySettings
+    identity: Identity
+    trusted: TrustedCards
+    log: Log
+    payloads: PayloadStore
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def role(self) -> Role:
+        return self.settings.role
+
+    @property
+    def card(self) -> PartyCard:
+        """What to hand to the others."""
+        return self.identity.card(self.name, self.role)
+
+    @cached_property
+    def own(self) -> Own:
+        """What this party's handlers may know besides the log."""
+        return Own(
+            name=self.name,
+            policy=self.settings.policy,
+            secret=self.identity.secret,
+            payloads=self.payloads,
+            private_key=lambda key_id: read_private_key(self.folder, key_id),
+            threads=self.settings.cores,
+        )
+
+    def close(self) -> None:
+        self.log.close()
+
+
+def open_party(path: Path) -> Party:
+    """Raises SettingsError, KeyFileError, TrustError (a damaged card) and StoreError."""
+    folder = PartyFolder(path.absolute())
+    settings = read_settings(folder)
+    identity = read_identity(folder.keys)
+    trusted = TrustedCards(folder.trusted)
+    list(trusted)
+    log = Log(log_address(settings, folder))
+    return Party(folder, settings, identity, trusted, log, PayloadStore(folder.payloads))
+
+
+def party_card(path: Path) -> PartyCard:
+    """The card of the party in this folder, without opening its log."""
+    folder = PartyFolder(path.absolute())
+    settings = read_settings(folder)
+    return read_identity(folder.keys).card(settings.name, settings.role)
+
+
+def trust(path: Path, *cards: Path) -> list[PartyCard]:
+    """Trust the parties of these card files, all or none. Raises TrustError, SettingsError."""
+    folder = PartyFolder(path.absolute())
+    return TrustedCards(folder.trusted).add(read_settings(folder).name, list(cards))
+
+
+def keep_private_key(folder: PartyFolder, key: PrivateKey) -> None:
+    """Store an arbiter's Paillier key under its id; it is never overwritten."""
+    numbers = {"p": f"{key.p:x}", "q": f"{key.q:x}", "hs": f"{key.hs:x}"}
+    path = _private_key_file(folder, key.public.key_id)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_secret(path, json.dumps(numbers).encode())
+
+
+def read_private_key(folder: PartyFolder, key_id: str) -> PrivateKey:
+    """Raises KeyFileError: not here, damaged, or open to other users."""
+    path = _private_key_file(folder, key_id)
+    content = read_secret(path)
+    try:
+        numbers = json.loads(content)
+        key = PrivateKey(*(int(numbers[name], 16) for name in ("p", "q", "hs")))
+    except (ValueError, KeyError, TypeError):
+        raise KeyFileError(f"the key file {path} is damaged: restore it from a backup") from None
+    if key.public.key_id != key_id:
+        raise KeyFileError(f"{path} holds another key than its name says")
+    return key
+
+
+def _private_key_file(folder: PartyFolder, key_id: str) -> Path:
+    return folder.keys / "paillier" / f"{key_id}.json"

@@ -1,0 +1,189 @@
+"""The publish pump: own events that recipients do not have yet go out, until each has confirmed.
+
+At least once, in order for each recipient, and no recipient waits for another. A recipient that
+has no queue yet keeps its events pending with a growing delay. Each payload is sealed once.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from bus.endpoint import Endpoint
+from bus.parcel import Outcome, Parcel
+from events.envelope import Envelope
+from party.errors import SealingError
+from party.lanes import Lane, Sending
+from party.opening import Party
+from party.pump import Pump
+from party.sealing import SealedFile
+from party.spool import SealedPayloads
+from party.transport import SealedPayload, chunk_parcels, envelope_headers
+from store.entry import Delivery
+from store.transaction import LogTransaction
+
+PAGE = 200
+PARK_AFTER = 10_000
+LOOK_AGAIN_SECONDS = 30.0
+
+REASONS: Mapping[Outcome, str] = {
+    Outcome.UNROUTABLE: "the recipient has no queue at the broker: has it ever been started?",
+    Outcome.REFUSED: "the broker does not take it: check this user's permissions",
+    Outcome.LOST: "the connection went before the broker confirmed",
+}
+
+log = structlog.get_logger()
+
+
+class Publisher:
+    """Sends what the log says is pending. One thread calls `step`; see `pumps`."""
+
+    def __init__(
+        self, party: Party, endpoint: Endpoint, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._party = party
+        self._endpoint = endpoint
+        self._clock = clock
+        self._sealed = SealedPayloads(party.folder.spool)
+        self._news: SimpleQueue[tuple[Sending, Outcome] | None] = SimpleQueue()
+        self._heard_of = 0
+        self._swept = False
+        self._forget()
+
+    def pumps(self) -> tuple[Pump, ...]:
+        """The loop itself, and the one that wakes it when the log grows."""
+        return Pump("publish", self.step, self._forget), Pump("publish: listen", self._listen)
+
+    def step(self, timeout: float = 0.5) -> None:
+        """Note what the broker answered, send what is due, then wait for news."""
+        self._settle(self._answers(timeout))
+        if self._log_has_grown or self._clock() >= self._look_again_at:
+            self._collect()
+        now = self._clock()
+        for lane in self._lanes.values():
+            while lane.ready and lane.not_before <= now:
+                self._send(lane, lane.waiting.pop(0))
+
+    def _listen(self) -> None:
+        if self._party.log.wait_for_entries(self._heard_of, timeout=0.5):
+            self._heard_of = self._party.log.head()
+            self._news.put(None)
+
+    def _forget(self) -> None:
+        """Start again from the log; answers still to come are for nobody."""
+        self._lanes: dict[str, Lane] = {}
+        self._open: dict[int, set[str]] = {}
+        self._last_seen: Delivery | None = None
+        self._log_has_grown = True
+        self._look_again_at = self._clock() + LOOK_AGAIN_SECONDS
+
+    def _answers(self, timeout: float) -> list[tuple[Sending, Outcome]]:
+        """All news there is, waiting for the first until something is due."""
+        due = [lane.not_before - self._clock() for lane in self._lanes.values() if lane.ready]
+        wait = max(0.0, min([timeout, *due]))
+        answers = []
+        try:
+            news = self._news.get(timeout=wait) if wait else self._news.get_nowait()
+            while True:
+                if news is None:
+                    self._log_has_grown = True
+                else:
+                    answers.append(news)
+                news = self._news.get_nowait()
+        except Empty:
+            return answers
+
+    def _collect(self) -> None:
+        """Deliveries that were added since, in order; from time to time all of them again."""
+        if self._clock() >= self._look_again_at:  # an operator may have unparked some
+            self._last_seen = None
+            self._look_again_at = self._clock() + LOOK_AGAIN_SECONDS
+        self._log_has_grown = False
+        full = True
+        while full:
+            page = self._party.log.pending_deliveries(PAGE, self._last_seen)
+            full = len(page) == PAGE
+            for delivery in page:
+                recipients = self._open.setdefault(delivery.position, set())
+                if delivery.recipient not in recipients:
+                    recipients.add(delivery.recipient)
+                    self._lanes.setdefault(delivery.recipient, Lane()).add(delivery)
+                self._last_seen = delivery
+        if not self._swept:
+            self._swept = True
+            waiting = [delivery for lane in self._lanes.values() for delivery in lane.waiting]
+            self._sealed.discard_all_but({waits.entry.envelope.id for waits in waiting})
+
+    def _send(self, lane: Lane, delivery: Delivery) -> None:
+        """Chunks first, then the envelope; the answers come as news."""
+        name, recipient, entry = self._party.name, delivery.recipient, delivery.entry
+        sending = lane.begin(delivery)
+        try:
+            sealed = self._seal(entry.envelope, recipient)
+        except SealingError as error:
+            log.error("sealing_failed", recipient=recipient, error=str(error))  # noqa: TRY400
+            sending.unanswered = 1
+            self._news.put((sending, Outcome.REFUSED))
+            return
+        for file in sealed.values():
+            for parcel in chunk_parcels(name, recipient, entry.envelope.id, file):
+                self._hand_over(sending, parcel)
+        places = {payload: SealedPayload.of(file) for payload, file in sealed.items()}
+        headers = envelope_headers(entry.envelope, places)
+        self._hand_over(sending, Parcel(name, recipient, "envelope", headers, entry.canonical))
+
+    def _hand_over(self, sending: Sending, parcel: Parcel) -> None:
+        sending.unanswered += 1
+        self._endpoint.send(parcel, lambda outcome: self._news.put((sending, outcome)))
+
+    def _seal(self, envelope: Envelope, recipient: str) -> dict[str, SealedFile]:
+        return {
+            reference.name: self._sealed.get(
+                envelope,
+                reference,
+                self._party.payloads.salted_file(reference.commitment),
+                self._sealing_keys(reference.readers),
+            )
+            for reference in envelope.payloads
+            if recipient in reference.readers
+        }
+
+    def _sealing_keys(self, readers: tuple[str, ...]) -> list[str]:
+        cards = {name: self._party.trusted.card(name) for name in readers}
+        if strangers := sorted(name for name, card in cards.items() if card is None):
+            raise SealingError(f"no trusted card of {', '.join(strangers)}: trust it again")
+        return [card.sealing_key for card in cards.values() if card is not None]
+
+    def _settle(self, answers: list[tuple[Sending, Outcome]]) -> None:
+        """Count the answers; a delivery that has them all is done, or tried again later."""
+        settled = [sending for sending, outcome in answers if sending.answer(outcome)]
+        over = set()
+        if settled:
+            with self._party.log.transaction() as transaction:
+                over = {sending.key for sending in settled if self._record(transaction, sending)}
+        for sending in settled:
+            delivery = sending.delivery
+            lane = self._lanes.get(delivery.recipient)
+            if lane is None or not lane.end(sending):
+                continue  # sent before the store failed: the log was read anew
+            if sending.key not in over:
+                lane.put_back(delivery, self._clock())
+                continue
+            lane.failures = 0
+            self._open[delivery.position].discard(delivery.recipient)
+            if not self._open[delivery.position]:
+                del self._open[delivery.position]
+                self._sealed.discard(delivery.entry.envelope.id)
+
+    def _record(self, transaction: LogTransaction, sending: Sending) -> bool:
+        """Write down how a delivery went; True when nothing more is to be done about it."""
+        position, recipient = sending.key
+        if sending.outcome is Outcome.CONFIRMED:
+            transaction.confirm_delivery(position, recipient)
+            return True
+        reason = REASONS[sending.outcome]
+        log.warning("not_delivered", recipient=recipient, reason=reason)
+        if sending.outcome is Outcome.LOST:
+            return False
+        return transaction.fail_delivery(position, recipient, reason, PARK_AFTER)

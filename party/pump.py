@@ -1,0 +1,70 @@
+"""A pump goes on, through failures of disk and database, until it is told to stop."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from bus.errors import EndpointClosedError
+from party.faults import describe
+from store.errors import StoreError
+
+FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
+
+log = structlog.get_logger()
+
+
+class Pump:
+    """A loop around `step`. Failures of the store are not the job's: wait, and try again.
+
+    `recover` is called after each such failure, so that nothing in memory outlives it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], object],
+        recover: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.name = name
+        self.stopping = threading.Event()
+        self._step = step
+        self._recover = recover
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Finish the step under way, then end."""
+        self.stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def run(self) -> None:
+        wait = 0.0
+        while not self.stopping.is_set():
+            try:
+                self._step()
+            except StoreError as error:
+                if not wait:
+                    log.error("store_failed", pump=self.name, error=str(error))  # noqa: TRY400
+                wait = min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)
+                self._recover()
+                self.stopping.wait(wait)
+            except EndpointClosedError:
+                return
+            except Exception as fault:  # noqa: BLE001
+                log.error("pump_failed", pump=self.name, fault=describe(fault))  # noqa: TRY400
+                wait = min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)
+                self._recover()
+                self.stopping.wait(wait)
+            else:
+                if wait:
+                    log.info("store_back", pump=self.name)
+                wait = 0.0

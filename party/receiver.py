@@ -1,0 +1,71 @@
+"""The receive pump: check, append, then acknowledge. It never computes.
+
+A parcel is acknowledged when it is on the disk: a chunk in the spool, an envelope in the log or,
+while something before it is missing, held in the log's database. What is refused is counted, said
+in the log file, and goes to the dead-letter queue with its reason.
+"""
+
+import structlog
+
+from bus.endpoint import Delivery, Endpoint
+from bus.errors import BusError
+from bus.parcel import Parcel
+from party.errors import Reason, RefusalError
+from party.faults import describe
+from party.intake import Intake
+from party.opening import Party
+from party.pump import Pump
+from store.errors import StoreError
+
+log = structlog.get_logger()
+
+
+class Receiver:
+    """Takes parcels from the endpoint into the log. One thread calls `step`."""
+
+    def __init__(self, party: Party, endpoint: Endpoint) -> None:
+        self._party = party
+        self._endpoint = endpoint
+        self._in_hand: Delivery | None = None
+        self._intake: Intake | None = None
+
+    def pump(self) -> Pump:
+        return Pump("receive", self.step, self._forget)
+
+    def step(self, timeout: float = 0.5) -> None:
+        """Deal with one delivery. After a StoreError the same one is dealt with again."""
+        if self._intake is None:
+            intake = Intake(self._party)
+            intake.look_back()
+            self._intake = intake
+        if self._in_hand is None:
+            self._in_hand = self._endpoint.receive(timeout)
+        if self._in_hand is None:
+            return
+        refusal = self._take(self._intake, self._in_hand.parcel)
+        delivery, self._in_hand = self._in_hand, None
+        if refusal is None:
+            delivery.acknowledge()
+        else:
+            delivery.reject(str(refusal))
+
+    def _take(self, intake: Intake, parcel: Parcel) -> Reason | None:
+        """None when the parcel is safe, else why it was refused."""
+        try:
+            if parcel.kind == "chunk":
+                intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
+            else:
+                intake.take_envelope(parcel.sender, parcel.body, parcel.headers)
+        except RefusalError as refusal:
+            intake.record(parcel.sender, refusal)
+            return refusal.reason
+        except (StoreError, BusError):
+            raise
+        except Exception as fault:  # noqa: BLE001
+            log.error("receive_failed", sender=parcel.sender, fault=describe(fault))  # noqa: TRY400
+            intake.record(parcel.sender, RefusalError(Reason.INTERNAL))
+            return Reason.INTERNAL
+        return None
+
+    def _forget(self) -> None:
+        self._intake = None

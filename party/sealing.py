@@ -1,0 +1,119 @@
+"""Payloads under seal: age files (X25519 and ChaCha20-Poly1305) that only their readers open.
+
+What is sealed is the salted file of the payload store, so the commitment in the signed envelope
+binds what comes out again. File to file: never whole in memory.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyrage
+
+from party.errors import SealingError
+from store.failures import disk_failures
+
+UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """Sealed bytes, named by their SHA-256 in the folder they lie in."""
+
+    path: Path
+    size: int
+
+    @property
+    def digest(self) -> str:
+        return self.path.name
+
+
+class HashingReader:
+    """The bytes of several files, one after the other, hashed and counted as they are read."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        self._file: BinaryIO | None = None
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._file is None:
+                if not self._paths:
+                    return b""
+                self._file = self._paths.pop(0).open("rb")
+            if block := self._file.read(size):
+                self._hash.update(block)
+                self.size += len(block)
+                return block
+            self._file.close()
+            self._file = None
+
+    def digest(self) -> str:
+        """Of everything, also of what nobody has asked for yet."""
+        while self.read(1 << 20):
+            pass
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._paths.clear()
+
+
+class HashingWriter:
+    """A file that is hashed as it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, block: bytes) -> int:
+        self._hash.update(block)
+        self.size += len(block)
+        return self._file.write(block)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def seal(source: Path, folder: Path, recipients: Sequence[str]) -> SealedFile:
+    """Seal a file to all recipients (age keys) at once, into `folder`, under its digest's name."""
+    unfinished = folder / UNFINISHED
+    readers = [pyrage.x25519.Recipient.from_str(key) for key in recipients]
+    with disk_failures(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with source.open("rb") as plain, unfinished.open("wb") as file:
+            writer = HashingWriter(file)
+            pyrage.encrypt_io(plain, writer, readers)
+        sealed = SealedFile(folder / writer.digest(), writer.size)
+        unfinished.replace(sealed.path)
+    return sealed
+
+
+def sealed_file(folder: Path) -> SealedFile | None:
+    """What was sealed into this folder before, if its bytes are still those of its name."""
+    for path in folder.glob("?" * 64):
+        with disk_failures(folder), path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == path.name:
+                return SealedFile(path, path.stat().st_size)
+    return None
+
+
+def unseal(source: HashingReader, target: Path, identity: pyrage.x25519.Identity) -> None:
+    """Open a sealed payload. Raises SealingError: not for this party, damaged, or cut short."""
+    with disk_failures(target):
+        try:
+            with target.open("wb") as file:
+                pyrage.decrypt_io(source, file, [identity])
+        except (pyrage.DecryptError, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the disk, not the seal
+            raise SealingError(f"a sealed payload does not open: {error}") from error

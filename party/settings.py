@@ -1,0 +1,115 @@
+"""party.toml, read and checked: who the party is, where its things are, what it agrees to."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
+from handlers.policy import Policy
+from party.errors import SettingsError
+from party.folder import PartyFolder
+from party.sources import SourceSettings
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SQLITE = "sqlite:///"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class PartySettings(Frozen):
+    """One party, as its owner wrote it down; `${VARIABLE}` still stands in the texts."""
+
+    name: PartyName
+    role: Role
+    broker: str | None = None
+    store: str | None = None
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    source: SourceSettings | None = None
+    policy: Policy = Policy()
+
+    @model_validator(mode="after")
+    def _only_data_roles_have_data(self) -> "PartySettings":
+        if self.source is not None and self.role not in DATA_ROLES:
+            raise ValueError(f"[source] is for parties with data; the role {self.role} has none")
+        return self
+
+    @property
+    def cores(self) -> int:
+        """Threads to compute with."""
+        return self.threads or os.cpu_count() or 1
+
+
+def read_settings(folder: PartyFolder) -> PartySettings:
+    """Raises SettingsError: no such file, not TOML, or a setting that cannot be, by its name."""
+    try:
+        text = folder.settings.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{folder.path} is not a party's folder: it has no party.toml. "
+            "`tally party new` makes one"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{folder.settings} cannot be read: {error}") from error
+    return parse_settings(text, folder.settings)
+
+
+def parse_settings(text: str, path: Path) -> PartySettings:
+    try:
+        # Through JSON, where a list may become a tuple and everything else keeps its type.
+        document = json.dumps(tomllib.loads(text), default=str)
+        return PartySettings.model_validate_json(document)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(_fault(detail) for detail in error.errors(include_input=False))
+        raise SettingsError(f"{path}: {faults}") from None
+
+
+def log_address(settings: PartySettings, folder: PartyFolder) -> str:
+    """The log's database; a relative SQLite path starts at the folder."""
+    if settings.store is None:
+        return f"{SQLITE}{folder.log}"
+    address = from_environment(settings.store, "store")
+    if address.startswith(SQLITE) and not address.startswith(f"{SQLITE}/"):
+        return f"{SQLITE}{folder.path / address.removeprefix(SQLITE)}"
+    return address
+
+
+def broker_address(settings: PartySettings) -> str:
+    if settings.broker is None:
+        raise SettingsError('party.toml names no broker: add broker = "amqp://…"')
+    return from_environment(settings.broker, "broker")
+
+
+def from_environment(text: str, setting: str, variables: Mapping[str, str] | None = None) -> str:
+    """The text with every ${VARIABLE} replaced. Raises SettingsError naming what is not set."""
+    known = os.environ if variables is None else variables
+    if missing := sorted({name for name in VARIABLE.findall(text) if name not in known}):
+        raise SettingsError(
+            f"the setting {setting} needs the environment variable {', '.join(missing)}: set it"
+        )
+    return VARIABLE.sub(lambda found: known[found[1]], text)
+
+
+def model_from_environment(model: Model, setting: str) -> Model:
+    """The same settings with every ${VARIABLE} in a text replaced."""
+    values = {
+        name: from_environment(value, f"{setting}.{name}")
+        for name, value in model
+        if isinstance(value, str) and VARIABLE.search(value)
+    }
+    return model.model_copy(update=values)
+
+
+def _fault(detail: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown setting {place}"
+    return f"{place}: {detail['msg']}" if place else detail["msg"]

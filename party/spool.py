@@ -1,0 +1,110 @@
+"""Files on their way: chunks that came, and sealed payloads until every reader has them."""
+
+import os
+import shutil
+import time
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+from events.envelope import Envelope, PayloadReference
+from party.errors import Reason, RefusalError
+from party.sealing import HashingReader, SealedFile, seal, sealed_file
+from party.transport import ChunkPlace, SealedPayload
+from store.failures import disk_failures
+
+MAXIMUM_UNFINISHED = 2000
+FORGOTTEN_SECONDS = 30 * 24 * 3600
+
+
+class ReceivedChunks:
+    """received/SENDER/DIGEST/INDEX: a sender can only ever disturb its own payloads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "received"
+        self._opened = folder / "opened"
+        with disk_failures(folder):
+            shutil.rmtree(self._opened, ignore_errors=True)
+            self._opened.mkdir(mode=0o700, parents=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def keep(self, sender: str, place: ChunkPlace, body: bytes) -> None:
+        """On the disk when this returns. Raises RefusalError when the sender has too many."""
+        folder = self._folder / sender / place.digest
+        with disk_failures(self._folder):
+            if not folder.is_dir():
+                self._make(folder)
+            unfinished = folder / f"{place.index}.new"
+            with unfinished.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(folder / str(place.index))
+            _synchronise(folder)
+
+    def complete(self, sender: str, digest: str, chunks: int) -> bool:
+        folder = self._folder / sender / digest
+        return all((folder / str(index)).is_file() for index in range(chunks))
+
+    def reader(self, sender: str, payload: SealedPayload) -> HashingReader:
+        folder = self._folder / sender / payload.digest
+        return HashingReader([folder / str(index) for index in range(payload.chunks)])
+
+    def opened_file(self, commitment: str) -> Path:
+        """Where a payload is unsealed to, before the payload store takes it."""
+        return self._opened / commitment
+
+    def discard(self, sender: str, digest: str) -> None:
+        shutil.rmtree(self._folder / sender / digest, ignore_errors=True)
+
+    def sweep(self, wanted: Container[tuple[str, str]]) -> None:
+        """Remove what came long ago and no held envelope waits for, by (sender, digest)."""
+        newest = time.time() - FORGOTTEN_SECONDS
+        for folder in self._folder.glob("*/*"):
+            key = (folder.parent.name, folder.name)
+            if key not in wanted and folder.stat().st_mtime < newest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _make(self, folder: Path) -> None:
+        sender = folder.parent
+        sender.mkdir(mode=0o700, exist_ok=True)
+        if sum(1 for _ in sender.iterdir()) >= MAXIMUM_UNFINISHED:
+            raise RefusalError(Reason.SPOOL_FULL, sender.name)
+        folder.mkdir(mode=0o700)
+        _synchronise(sender)
+
+
+class SealedPayloads:
+    """sealed/EVENT/NAME/DIGEST: each payload sealed once, the same bytes for all its readers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "sealed"
+        self._known: dict[tuple[str, str], SealedFile] = {}
+
+    def get(
+        self, envelope: Envelope, reference: PayloadReference, source: Path, keys: Iterable[str]
+    ) -> SealedFile:
+        """The sealed payload; `source` is its salted file, `keys` the age keys of its readers."""
+        key = (envelope.id, reference.name)
+        if key not in self._known:
+            folder = self._folder / envelope.id / reference.name
+            self._known[key] = sealed_file(folder) or seal(source, folder, list(keys))
+        return self._known[key]
+
+    def discard(self, event_id: str) -> None:
+        """Every reader has the payloads of this event."""
+        shutil.rmtree(self._folder / event_id, ignore_errors=True)
+        for key in [key for key in self._known if key[0] == event_id]:
+            del self._known[key]
+
+    def discard_all_but(self, event_ids: Container[str]) -> None:
+        for folder in self._folder.glob("*"):
+            if folder.name not in event_ids:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _synchronise(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""The text of a new party.toml: every setting, explained where it stands."""
+
+import json
+
+from events.vocabulary import DATA_ROLES, Role
+
+DEFAULT_BROKER = "amqp://{name}:${{TALLY_BROKER_PASSWORD}}@localhost:5672/tallystick"
+
+HEAD = """\
+# Settings of one Tallystick party. Paths are relative to this folder.
+# ${{VARIABLE}} is replaced by that environment variable when the value is used: keep passwords
+# out of this file.
+
+name = {name}
+role = {role}
+
+# The RabbitMQ broker: amqp://user:password@host:port/vhost, or amqps:// with TLS.
+broker = {broker}
+
+# The log: SQLite in this folder (log.sqlite) unless a PostgreSQL database is named.
+# store = "postgresql+psycopg://user:${{TALLY_STORE_PASSWORD}}@host/database"
+
+# Threads for the encrypted arithmetic; all cores unless stated.
+# threads = 4
+"""
+
+SOURCE = """
+# This party's own data: a CSV or Parquet file, or a SQL query at any SQLAlchemy address.
+# [source]
+# file = "customers.csv"
+# id = "customer_id"
+"""
+
+POLICY = """
+# What this party agrees to. Jobs beyond these limits are declined.
+# [policy]
+# requesters = ["bank"]            # whose jobs are accepted; all trusted parties unless stated
+# kinds = ["logistic", "linear"]
+# profiles = ["default", "patent"]
+# leak_budget = 0.5                # rounds x rank of what an owner learns, over rows
+# smallest_overlap = 100           # customers in common
+# smallest_bin = 20                # customers on either value of a trained column
+# maximum_rounds = 1000
+"""
+
+
+def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str:
+    """A party.toml that can be used as it is, but for the data source."""
+    head = HEAD.format(
+        name=json.dumps(name),
+        role=json.dumps(str(role)),
+        broker=json.dumps(broker or DEFAULT_BROKER.format(name=name)),
+    )
+    source = SOURCE if role in DATA_ROLES and "[source]" not in tables else ""
+    policy = "" if "[policy]" in tables else POLICY
+    return head + source + policy + (f"\n{tables.strip()}\n" if tables else "")

@@ -1,0 +1,60 @@
+"""What a handler may not do itself: read own data, make a key pair (requirements P1, T3).
+
+The outcome enters the log as a private event. Failures are outcomes too: the handlers end the job.
+"""
+
+from events.lifecycle import WorkFailed
+from events.preparation import DataSnapshotted, KeyPairGenerated
+from events.terms import Terms
+from events.vocabulary import Role
+from handlers.drafts import Draft, Work, blob, draft
+from handlers.snapshot import encode_snapshot
+from paillier.errors import UnsafeKeyError
+from paillier.keys import generate_key_pair
+from party.errors import SettingsError, SourceError
+from party.opening import Party, keep_private_key
+from party.settings import model_from_environment
+from party.sources import read_source
+
+LONGEST_DETAIL = 1000
+
+
+def do_work(work: Work, party: Party, terms: Terms) -> Draft:
+    """Do it, or say why not. Raises StoreError."""
+    try:
+        if work.kind == "snapshot":
+            return snapshot(party, work.job, terms)[1]
+        return key_pair(party, work.job, terms)
+    except (SourceError, SettingsError, UnsafeKeyError) as error:
+        failed = WorkFailed(job=work.job, work=work.kind, detail=str(error)[:LONGEST_DETAIL])
+        return draft(failed, work.job, terms)
+
+
+def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Draft]:
+    """The party's own rows as they are now. Raises SourceError, SettingsError."""
+    if party.settings.source is None:
+        raise SettingsError(
+            f"{party.folder.settings} has no [source]: this party's data is missing"
+        )
+    table = read_source(
+        model_from_environment(party.settings.source, "source"),
+        kind=terms.kind,
+        labelled=terms.role_of(party.name) is Role.LOCAL,
+        folder=party.folder.path,
+    )
+    content = b"".join(encode_snapshot(table.ids, table.columns, table.label, table.rules))
+    event = DataSnapshotted(job=job, customers=len(table.ids), notes=tuple(table.notes))
+    return event, draft(event, job, terms, blob("table", content))
+
+
+def key_pair(party: Party, job: str, terms: Terms) -> Draft:
+    """A fresh Paillier key pair; the private half stays in the key store."""
+    key = generate_key_pair(terms.key_bits, minimum_bits=min(terms.key_bits, 2048))
+    keep_private_key(party.folder, key)
+    event = KeyPairGenerated(
+        job=job,
+        key_id=key.public.key_id,
+        modulus=f"{key.public.n:x}",
+        obfuscator_base=f"{key.public.hs:x}",
+    )
+    return draft(event, job, terms)
