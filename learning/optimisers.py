@@ -134,6 +134,15 @@ def safe_damping(data_parties: int, damping: float = 0.6) -> float:
     return min(damping, 1.8 / data_parties)
 
 
+def safe_rate(variables: int, rate: float, steepest: float = 0.25) -> float:
+    """A learning rate at which plain descent can't diverge, for all parties' variables together.
+
+    A row has a one for each variable, so X'X/n stretches nothing by more than their number.
+    `steepest` is the residual's derivative: 1/4 for Taylor at 0, 1 for the linear one.
+    """
+    return min(rate, 1 / (steepest * variables))
+
+
 def _downhill(parameters: Parameters, gradient: Floats, penalty: float) -> Floats:
     """The gradient of loss and penalty; the constant is not penalised."""
     downhill = gradient.copy()

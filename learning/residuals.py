@@ -6,7 +6,6 @@ squared scores and integers m, k and a that only the local party knows. The encr
 E(u_B)^m E(q_B)^k E(a), a plain run the same integers.
 
 - taylor: the source's second-order expansion at 0, g = u/4 - y/2.
-- expansion: the sigmoid s expanded at u_A, g = s(u_A) - (y + 1)/2 + s'(u_A) u_B.
 - smoothed: the polynomial of second degree that is nearest to s(u_A + u_B) on average, if u_B is
   normal with the spread v that the participants tell: with Z standard normal and t = u_A + v^.5 Z,
   g = E s(t) - (y + 1)/2 + E s'(t) u_B + E s"(t)/2 (q_B - v), the Hermite expansion.
@@ -37,7 +36,6 @@ Kind = Literal["logistic", "linear"]
 
 class Residual(StrEnum):
     TAYLOR = "taylor"
-    EXPANSION = "expansion"
     SMOOTHED = "smoothed"
     LINEAR = "linear"
 
@@ -73,13 +71,7 @@ def plan_residual(
     if residual is Residual.TAYLOR:
         # Four times g, so that the factor 1/4 needs no bits: u - 2y.
         return ResidualPlan(1, own_scores - to_grid(2 * labels), 4 * ONE, 0.25)
-    if residual is Residual.SMOOTHED:
-        return _plan_smoothed(own_scores, labels, spread)
-    probabilities = sigmoid(from_grid(own_scores))
-    slopes = np.rint(probabilities * (1 - probabilities) * SLOPE_ONE).astype(np.int64)
-    scale = SLOPE_ONE * ONE
-    additions = np.rint((probabilities - (labels + 1) / 2) * scale).astype(np.int64)
-    return ResidualPlan(slopes, additions, scale, float(slopes.mean()) / SLOPE_ONE)
+    return _plan_smoothed(own_scores, labels, spread)
 
 
 def _plan_smoothed(
@@ -149,8 +141,6 @@ def largest_residual(residual: Residual, participants: int) -> int:
     if residual is Residual.TAYLOR:
         return (parties * LARGEST_LOG_ODDS + 2) * ONE
     linear = SLOPE_ONE // 4 * participants * LARGEST_LOG_ODDS + SLOPE_ONE
-    if residual is Residual.EXPANSION:
-        return linear * ONE
     # |s"| / 2 is below 1/20, and so is what it takes from the constant.
     return (linear + 2 * participants * SLOPE_ONE // 20 * LARGEST_LOG_ODDS**2) * ONE
 

@@ -26,6 +26,7 @@ from learning.pretraining import pretrain
 from learning.residuals import (
     Kind,
     Residual,
+    ResidualPlan,
     check_scores,
     mean_gradient,
     plan_residual,
@@ -103,10 +104,7 @@ def train(sides: Sequence[Side], labels: Floats, settings: Settings) -> Run:
         scores = [_scores(side, own.weights) for side, own in zip(sides, parameters, strict=True)]
         for own_scores in scores:
             check_scores(settings.residual, own_scores)
-        squares = [squared_scores(own_scores) for own_scores in scores[1:]]
-        spread = sum(score_spread(own_squares) for own_squares in squares)
-        plan = plan_residual(settings.residual, scores[0], labels, spread)
-        residuals = residual_values(plan, np.sum(scores[1:], axis=0), np.sum(squares, axis=0))
+        residuals, plan = _residuals(scores, labels, settings.residual)
         rows = len(labels)
         gradients = [
             mean_gradient(bin_sums(residuals, side.codes, side.bins), side.bins, plan.scale, rows)
@@ -119,6 +117,20 @@ def train(sides: Sequence[Side], labels: Floats, settings: Settings) -> Run:
         parameters = [update.parameters for update in updates]
         _record(run, sides, labels, updates, settings)
     return run
+
+
+def _residuals(
+    scores: Sequence[Integers], labels: Floats, residual: Residual
+) -> tuple[Integers, ResidualPlan]:
+    """The bank's scores come first; squares cross only where the residual needs them (T5)."""
+    others = np.sum(scores[1:], axis=0)
+    if residual is not Residual.SMOOTHED:
+        plan = plan_residual(residual, scores[0], labels)
+        return residual_values(plan, others), plan
+    squares = [squared_scores(own_scores) for own_scores in scores[1:]]
+    spread = sum(score_spread(own_squares) for own_squares in squares)
+    plan = plan_residual(residual, scores[0], labels, spread)
+    return residual_values(plan, others, np.sum(squares, axis=0)), plan
 
 
 def joint_scores(sides: Sequence[Side], weights: Sequence[Integers]) -> Floats:
