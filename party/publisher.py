@@ -53,7 +53,7 @@ class Publisher:
 
     def pumps(self) -> tuple[Pump, ...]:
         """The loop itself, and the one that wakes it when the log grows."""
-        return Pump("publish", self.step, self._forget), Pump("publish: listen", self._listen)
+        return Pump("publish", self.step, self._forget), Pump("publish: listen", self.listen)
 
     def step(self, timeout: float = 0.5) -> None:
         """Note what the broker answered, send what is due, then wait for news."""
@@ -65,8 +65,9 @@ class Publisher:
             while lane.ready and lane.not_before <= now:
                 self._send(lane, lane.waiting.pop(0))
 
-    def _listen(self) -> None:
-        if self._party.log.wait_for_entries(self._heard_of, timeout=0.5):
+    def listen(self, timeout: float = 0.5) -> None:
+        """Wake the loop when the log grows."""
+        if self._party.log.wait_for_entries(self._heard_of, timeout):
             self._heard_of = self._party.log.head()
             self._news.put(None)
 

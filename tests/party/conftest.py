@@ -1,0 +1,17 @@
+"""A federation of three parties, opened and closed around each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from party.opening import Party
+from tests.party.federation import make_federation
+
+
+@pytest.fixture
+def parties(tmp_path: Path) -> Iterator[dict[str, Party]]:
+    made = make_federation(tmp_path)
+    yield made
+    for party in made.values():
+        party.close()
