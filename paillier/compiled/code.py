@@ -56,9 +56,14 @@ def kernel_code(digits: int) -> str:
     scratch = code.builder.alloca(_WORD, size=_word(2 * half))
     scratch.align = 8 * LANES
 
+    last = code.builder.sub(count, _word(1))
     rows = _Loop(code.builder, count, ())
     element = code.row(target, target_rows, rows.index, 2 * half)
     factor = code.row(factors, factor_rows, rows.index, 2 * half)
+    # Rows come in any order: without the hint the processor waits for each of them.
+    following = code.smaller(code.builder.add(rows.index, _word(1)), last)
+    code.prefetch(code.row(target, target_rows, following, 2 * half), 2 * half)
+    code.prefetch(code.row(factors, factor_rows, following, 2 * half), 2 * half)
     low, high = code.load(element), code.load(element, half)
     montgomery = _MontgomeryStep(code, modulus, inverse)
     zeros = [_ZERO_VECTOR] * len(low)
@@ -123,11 +128,25 @@ class _Code:
         self._vectors = vectors
         fused = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
         self._low_bits = ir.Function(module, fused, "llvm.x86.avx512.vpmadd52l.uq.512")
+        octets = ir.PointerType(ir.IntType(8))
+        self._prefetch = module.declare_intrinsic(
+            "llvm.prefetch", [octets], ir.FunctionType(ir.VoidType(), [octets, *[_INDEX] * 3])
+        )
         self._high_bits = ir.Function(module, fused, "llvm.x86.avx512.vpmadd52h.uq.512")
 
     def row(self, rows: ir.Value, indices: ir.Value, i: ir.Value, width: int) -> ir.Value:
         index = self.builder.zext(self.builder.load(self.builder.gep(indices, [i])), _WORD)
         return self.builder.gep(rows, [self.builder.mul(index, _word(width))])
+
+    def smaller(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        return self.builder.select(self.builder.icmp_signed("<", x, y), x, y)
+
+    def prefetch(self, words: ir.Value, count: int) -> None:
+        """Asks for the words, to be read and written soon, without waiting for them."""
+        for start in range(0, count, LANES):
+            pointer = self.builder.gep(words, [_word(start)])
+            octets = self.builder.bitcast(pointer, ir.PointerType(ir.IntType(8)))
+            self.builder.call(self._prefetch, [octets, _INDEX(0), _INDEX(3), _INDEX(1)])
 
     def word(self, words: ir.Value, i: ir.Value) -> ir.Value:
         return self.builder.load(self.builder.gep(words, [i]))
@@ -205,18 +224,25 @@ class _MontgomeryStep:
     ) -> tuple[list[ir.Value], ir.Value]:
         """(sums + products + addend + quotient * modulus) / 2^52, and the quotient's digit."""
         code, builder, mask = self._code, self._code.builder, _word(DIGIT_MASK)
+        # Everything waits for the quotient, which the lowest vector decides: its products are
+        # summed apart, while the sums of the step before are not known yet.
+        lowest_low, lowest_high, others = [_ZERO_VECTOR], [_ZERO_VECTOR], list(sums[1:])
         for numbers, factor in products:
-            sums = code.add_low_bits(sums, numbers, factor)
+            lowest_low = code.add_low_bits(lowest_low, numbers[:1], factor)
+            lowest_high = code.add_high_bits(lowest_high, numbers[:1], factor)
+            others = code.add_low_bits(others, numbers[1:], factor)
+        sums = [builder.add(sums[0], lowest_low[0]), *others]
         lowest = builder.add(builder.extract_element(sums[0], _INDEX(0)), addend)
         quotient = builder.and_(builder.mul(lowest, self._inverse), mask)
         cleared = builder.and_(builder.mul(quotient, self._lowest_digit), mask)
         carried = builder.lshr(builder.add(lowest, cleared), _word(DIGIT_BITS))
+        carried = builder.insert_element(_ZERO_VECTOR, carried, _INDEX(0))
         multiple = code.broadcast(quotient)
-        sums = code.drop_lowest_digit(code.add_low_bits(sums, self._modulus, multiple))
-        sums[0] = builder.add(sums[0], builder.insert_element(_ZERO_VECTOR, carried, _INDEX(0)))
-        for numbers, factor in (*products, (self._modulus, multiple)):
-            sums = code.add_high_bits(sums, numbers, factor)
-        return list(sums), quotient
+        first, *others = code.drop_lowest_digit(code.add_low_bits(sums, self._modulus, multiple))
+        for numbers, factor in products:
+            others = code.add_high_bits(others, numbers[1:], factor)
+        sums = [builder.add(first, builder.add(lowest_high[0], carried)), *others]
+        return code.add_high_bits(sums, self._modulus, multiple), quotient
 
 
 def _lanes(order: Sequence[int]) -> ir.Constant:
