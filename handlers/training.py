@@ -34,6 +34,7 @@ from learning.optimisers import (
     descend_preconditioned,
     measure_curvature,
     safe_damping,
+    safe_rate,
 )
 from learning.residuals import mean_gradient
 from learning.stopping import StopRule, loss_is_flat, steps_are_small
@@ -133,7 +134,11 @@ def _step(
     parameters = own_parameters(history, own, after_round=number - 1)
     constant = constant_of(terms, own.name)
     if terms.profile == "patent":
-        return descend(parameters, gradient, penalty, constant, terms.optimiser.step)
+        prepared_features = history.of(FeaturesPrepared)
+        variables = sum(fact.event.variables for fact in prepared_features)
+        steepest = 1.0 if terms.kind == "linear" else 0.25
+        rate = safe_rate(variables, terms.optimiser.step, steepest)
+        return descend(parameters, gradient, penalty, constant, rate)
     curvature = own.remember(
         ("curvature", history.job),
         lambda: measure_curvature(prepared.training_codes, prepared.bins, constant),

@@ -20,7 +20,6 @@ from tallystick.job_file import make_terms
 MARKER = ".tallystick-demo"
 # The patent profile needs many rounds, and each teaches the bank about the partner's scores.
 PATENT_LEAK_BUDGET = 2.0
-PATENT_ROUNDS = 60
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ def demo_terms(options: DemoOptions, folders: Mapping[str, Path]) -> Terms:
     return make_terms(
         members,
         options.profile,
-        {"maximum_rounds": PATENT_ROUNDS} if options.profile == "patent" else None,
         leak_budget=options.leak_budget,
         key_bits=options.key_bits,
         short_key_for_tests=options.key_bits < 2048,
