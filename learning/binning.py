@@ -6,8 +6,6 @@ customers lack the value, and shares it otherwise. A text belongs to its categor
 learned on the training rows and kept in `VariableBins`, so that scoring cuts alike.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, TypeGuard
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from learning.errors import BinningError, ConstantColumnError, NothingToLearnError
+from learning.errors import BinningError, ConstantColumnError
 
 SMALLEST_BIN = 20
 MOST_BINS = 255
@@ -27,7 +25,6 @@ BELOW_ZERO = -float(np.finfo(np.float64).tiny)
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
 Column = Floats | Texts
-Columns = Mapping[str, Column]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
 
@@ -76,42 +73,6 @@ class VariableBins(BaseModel):
         return self.other_bin if by_category else 0
 
 
-@dataclass(frozen=True)
-class TableBins:
-    """The bins of all columns worth learning from, and the names of the constant ones left out."""
-
-    variables: tuple[VariableBins, ...]
-    constant: tuple[str, ...]
-
-
-def learn_table(
-    columns: Columns,
-    training: Mask,
-    rules: Mapping[str, Rule] | None = None,
-    smallest_bin: int = SMALLEST_BIN,
-) -> TableBins:
-    """Learn every column's bins; columns with a single bin are left out and reported.
-
-    Raises NothingToLearnError when no column is left, BinningError for a rule of no column.
-    """
-    rules = rules or {}
-    if unknown := sorted(set(rules) - set(columns)):
-        raise BinningError(f"a binning rule is given for unknown columns: {', '.join(unknown)}")
-    learned: list[VariableBins] = []
-    constant: list[str] = []
-    for name, column in columns.items():
-        try:
-            learned.append(learn_bins(name, column, training, rules.get(name), smallest_bin))
-        except ConstantColumnError:
-            constant.append(name)
-    if not learned:
-        raise NothingToLearnError(
-            f"none of the {len(constant)} columns tells customers apart: each has one value, or "
-            f"fewer than {smallest_bin} training customers on every other; add columns or rows"
-        )
-    return TableBins(tuple(learned), tuple(constant))
-
-
 def learn_bins(
     name: str,
     column: Column,
@@ -155,17 +116,6 @@ def apply_bins(bins: VariableBins, column: Column) -> Codes:
     codes = np.searchsorted(edges, _measure(bins.rule, numbers), side="left").astype(np.uint8)
     codes += np.uint8(bins.first_bin)
     codes[np.isnan(numbers)] = bins.missing_bin
-    return codes
-
-
-def apply_table(variables: tuple[VariableBins, ...], columns: Columns) -> Codes:
-    """Code a table: uint8[variables, rows]; a column missing from it is an error that names it."""
-    if missing := [bins.name for bins in variables if bins.name not in columns]:
-        raise BinningError(f"the data lacks columns of the model: {', '.join(missing)}")
-    rows = len(columns[variables[0].name]) if variables else 0
-    codes = np.empty((len(variables), rows), np.uint8)
-    for code, bins in zip(codes, variables, strict=True):
-        code[:] = apply_bins(bins, columns[bins.name])
     return codes
 
 

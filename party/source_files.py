@@ -1,6 +1,8 @@
 """Reading a CSV or Parquet file, also compressed, by DuckDB (requirement P1)."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +63,13 @@ def _read(
         )
     kinds = {name: _kind(name, types[name]) for name in choice.measured}
     wanted = [f"CAST({_name(choice.id)} AS VARCHAR)"]
-    wanted += [_expression(name, kind) for name, kind in kinds.items()]
+    wanted += [
+        _expression(name, kind, boolean=types[name] == "BOOLEAN") for name, kind in kinds.items()
+    ]
     aliased = ", ".join(f"{wish} AS c{at}" for at, wish in enumerate(wanted))
     found = connection.execute(f"SELECT {aliased} FROM {scan}", [str(path)])  # noqa: S608
-    return _as_table(choice, kinds, found.fetchnumpy())
+    table = _as_table(choice, kinds, found.fetchnumpy())
+    return table if parquet else replace(table, columns=_with_odd_numbers(table.columns))
 
 
 def _as_table(
@@ -78,6 +83,21 @@ def _as_table(
         values = _texts(array) if kind is ColumnKind.TEXT else np.ma.filled(array, np.nan)
         columns[name] = RawColumn(kind, values)
     return RawTable(choice, ids.tolist(), columns)
+
+
+def _with_odd_numbers(columns: Mapping[str, RawColumn]) -> dict[str, RawColumn]:
+    """DuckDB takes a CSV column of numbers for text where one of them is written "inf"."""
+    return {name: _odd_numbers(column) for name, column in columns.items()}
+
+
+def _odd_numbers(column: RawColumn) -> RawColumn:
+    if column.kind is not ColumnKind.TEXT or all(text is None for text in column.values):
+        return column
+    try:
+        numbers = [np.nan if text is None else float(text) for text in column.values]
+    except ValueError:
+        return column
+    return RawColumn(ColumnKind.NUMBER, np.array(numbers))
 
 
 def _texts(array: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
@@ -99,13 +119,16 @@ def _kind(name: str, kind: str) -> ColumnKind:
     )
 
 
-def _expression(name: str, kind: ColumnKind) -> str:
+def _expression(name: str, kind: ColumnKind, *, boolean: bool) -> str:
+    # A cast of a bare column would reach into the CSV reader and change how it reads the text.
     quoted = _name(name)
-    if kind is ColumnKind.NUMBER:
-        return f"CAST({quoted} AS DOUBLE)"
+    if kind is ColumnKind.TEXT:
+        return f"CAST({quoted} AS VARCHAR)"
     if kind is ColumnKind.DATE:
-        return f"CAST(CAST({quoted} AS DATE) - DATE '1970-01-01' AS DOUBLE)"
-    return f"CAST({quoted} AS VARCHAR)"
+        return f"CAST(date_diff('day', DATE '1970-01-01', {quoted}) AS DOUBLE)"
+    if boolean:
+        return f"CASE WHEN {quoted} THEN 1.0::DOUBLE WHEN NOT {quoted} THEN 0.0::DOUBLE END"
+    return f"CAST({quoted} AS DOUBLE)"
 
 
 def _name(name: str) -> str:

@@ -1,5 +1,6 @@
 """The shipped data, aligned, binned and divided as a job does it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tallystick
-from learning.binning import Column, apply_table, learn_table
+from learning.binning import Column, apply_bins, learn_bins
 from learning.folds import fold_of
 from learning.quality import LogisticQuality, logistic_quality
 from learning.reference import pooled_reference
@@ -62,11 +63,15 @@ def prepared(name: str, participants: int = 1) -> Prepared:
     tables = [_rows(bank, common, list(bank.columns))]
     tables += [_rows(partner, common, share) for share in shares]
     labels = _rows(Table(bank.ids, {"y": bank.label}, None, {}, ()), common, ["y"])["y"]
-    sides = []
-    for table in tables:
-        variables = learn_table(table, training).variables
-        sides.append(Side(apply_table(variables, table), [bins.bins for bins in variables]))
-    return Prepared(tuple(sides), labels.astype(np.float64), training)
+    sides = tuple(binned(table, training) for table in tables)
+    return Prepared(sides, labels.astype(np.float64), training)
+
+
+def binned(table: Mapping[str, Column], training: npt.NDArray[np.bool_]) -> Side:
+    """A party's codes, bins learned on the training rows."""
+    variables = [learn_bins(name, column, training) for name, column in table.items()]
+    codes = [apply_bins(bins, table[bins.name]) for bins in variables]
+    return Side(np.stack(codes), [bins.bins for bins in variables])
 
 
 def _rows(table: Table, customers: list[str], names: list[str]) -> dict[str, Column]:

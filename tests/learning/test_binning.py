@@ -11,11 +11,9 @@ from learning.binning import (
     Rule,
     VariableBins,
     apply_bins,
-    apply_table,
     learn_bins,
-    learn_table,
 )
-from learning.errors import BinningError, ConstantColumnError, NothingToLearnError
+from learning.errors import BinningError, ConstantColumnError
 
 NAN = np.nan
 Floats = npt.NDArray[np.float64]
@@ -114,11 +112,6 @@ class TestTheRuleIsGiven:
     def test_more_than_255_bins_are_refused(self) -> None:
         with pytest.raises(BinningError, match="more than 255 bins"):
             learn(np.repeat(np.arange(300.0), 20), Rule.VALUES)
-
-    def test_a_rule_for_no_column_is_refused(self) -> None:
-        column = np.arange(100.0)
-        with pytest.raises(BinningError, match="unknown columns: b"):
-            learn_table({"a": column}, everyone(column), {"b": Rule.SIGN})
 
 
 class TestMissingValues:
@@ -238,10 +231,6 @@ class TestScoringCutsAsTrainingDid:
         with pytest.raises(BinningError, match="was text in training and is numeric now"):
             apply_bins(text, np.zeros(1))
 
-    def test_a_column_that_is_gone_is_named(self) -> None:
-        with pytest.raises(BinningError, match="lacks columns of the model: x"):
-            apply_table((learn(np.arange(100.0)),), {"y": np.zeros(1)})
-
 
 class TestColumnsThatSayNothing:
     @pytest.mark.parametrize(
@@ -259,18 +248,6 @@ class TestColumnsThatSayNothing:
     def test_are_refused_by_name(self, column: Column) -> None:
         with pytest.raises(ConstantColumnError, match="column x has one bin only"):
             learn(column)
-
-    def test_are_left_out_of_a_table_and_reported(self) -> None:
-        columns = {"same": np.ones(100), "x": np.arange(100.0)}
-
-        learned = learn_table(columns, everyone(columns["x"]))
-
-        assert learned.constant == ("same",)
-        assert apply_table(learned.variables, columns).shape == (1, 100)
-
-    def test_are_an_error_when_nothing_else_is_left(self) -> None:
-        with pytest.raises(NothingToLearnError, match="none of the 2 columns"):
-            learn_table({"a": np.ones(50), "b": np.full(50, NAN)}, np.ones(50, bool))
 
     @pytest.mark.parametrize("value", [np.inf, -np.inf])
     def test_infinity_is_refused_by_name_of_the_column(self, value: float) -> None:

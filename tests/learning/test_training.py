@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from learning.binning import apply_table, learn_table
 from learning.fixed_point import from_grid
 from learning.optimisers import Constant
 from learning.pretraining import pretrain
 from learning.reference import one_hot, pooled_reference
 from learning.residuals import Kind, Residual
 from learning.stopping import StopRule
-from tests.learning.shipped import prepared
+from tests.learning.shipped import binned, prepared
 from tests.oracles.replica import (
     Settings,
     Side,
@@ -35,8 +34,7 @@ def a_federation(seed: int = 1) -> tuple[list[Side], Floats]:
     sides = []
     for own in (columns[:, :2], columns[:, 2:4], columns[:, 4:]):
         table = {str(at): column for at, column in enumerate(own.T)}
-        variables = learn_table(table, np.ones(600, bool)).variables
-        sides.append(Side(apply_table(variables, table), [bins.bins for bins in variables]))
+        sides.append(binned(table, np.ones(600, bool)))
     return sides, labels
 
 
