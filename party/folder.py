@@ -39,5 +39,9 @@ class PartyFolder:
         return self.path / "log.sqlite"
 
     @property
+    def views(self) -> Path:
+        return self.path / "views.sqlite"
+
+    @property
     def lock(self) -> Path:
         return self.path / "party.lock"

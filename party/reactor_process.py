@@ -14,6 +14,7 @@ from party.errors import PartyError
 from party.folder import PartyFolder
 from party.lock import running_alone
 from party.opening import open_party
+from party.projecting import Projector
 from party.reactor import Decide, Reactor
 from store.errors import StoreError
 
@@ -78,12 +79,14 @@ def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> Non
     try:
         with running_alone(PartyFolder(path).path / "reactor.lock", PATIENCE_SECONDS):
             party = open_party(path)
-            pump = Reactor(party, decide).pump()
-            pump.start()
+            pumps = (Reactor(party, decide).pump(), Projector(party).pump())
+            for pump in pumps:
+                pump.start()
             link = multiprocessing.parent_process()
             while not stopping.wait(LOOK_SECONDS) and (link is None or link.is_alive()):
                 pass
-            pump.stop(STOP_SECONDS / 2)
+            for pump in pumps:
+                pump.stop(STOP_SECONDS / 2)
     except (PartyError, StoreError) as error:
         log.error("reactor_cannot_start", error=str(error))  # noqa: TRY400
         raise SystemExit(1) from None

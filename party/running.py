@@ -19,6 +19,7 @@ from handlers.reactions import decide
 from party.link import Link
 from party.lock import running_alone
 from party.opening import Party, open_party
+from party.projecting import Projector
 from party.reactor import Decide, Reactor
 from party.reactor_process import ReactorProcess
 from party.settings import broker_address
@@ -39,12 +40,15 @@ class RunningParty:
         self.party = party
         self._link = Link(party, endpoint)
         self._reactor = Reactor(party, decide).pump()
+        self._projector = Projector(party)
+        self._projections = self._projector.pump()
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
         self._lock.enter_context(running_alone(self.party.folder.lock))
         self._link.start()
         self._reactor.start()
+        self._projections.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,6 +59,9 @@ class RunningParty:
         self._reactor.stopping.set()
         self._link.stop()
         self._reactor.stop(STOP_SECONDS)
+        self._projections.stop(STOP_SECONDS)
+        self._projector.step(timeout=0)
+        self._projector.close()
         self._lock.close()
 
 

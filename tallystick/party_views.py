@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from party import projecting
 from party.opening import Party
-from party.settings import log_address
 from projections import Views, write_model_files
 
 
 @contextmanager
 def open_views(party: Party) -> Iterator[Views]:
-    """The views as they are; they lie beside the log."""
-    with closing(Views(log_address(party.settings, party.folder), party.payloads)) as views:
+    """The views as they are."""
+    with closing(projecting.open_views(party)) as views:
         yield views
 
 
