@@ -14,7 +14,7 @@ from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
-ROWS_BLOCK = 256
+ROWS_BLOCK = 512
 # Terms that share squarings; their table has a product for every subset of them.
 STRAUS_TERMS = 3
 

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import gmpy2
 
+from paillier.kernels import GMPY2, kernel_name
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -21,7 +23,9 @@ def in_parallel(
     """`task` of every item, in order. The number of threads changes the time, never the result."""
     if threads <= 1 or len(items) <= 1:
         return [task(item) for item in items]
-    with ThreadPoolExecutor(threads, initializer=_let_go_of_the_interpreter) as pool:
+    # The compiled kernel lets go by itself, and beside it gmpy2 has only small work to do.
+    initializer = _let_go_of_the_interpreter if kernel_name() == GMPY2 else None
+    with ThreadPoolExecutor(threads, initializer=initializer) as pool:
         return list(pool.map(task, items))
 
 

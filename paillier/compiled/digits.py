@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 DIGIT_BITS = 52
 DIGIT_MASK = (1 << DIGIT_BITS) - 1
 WORD_BITS = 64
+LANES = 8
+
+
+def padded(digits: int) -> int:
+    """Rounded up to whole vectors of the processor."""
+    return -(-digits // LANES) * LANES
 
 
 def to_digits(numbers: Sequence[mpz], count: int) -> NDArray[np.uint64]:
@@ -21,8 +27,9 @@ def to_digits(numbers: Sequence[mpz], count: int) -> NDArray[np.uint64]:
     shift = offset.astype(np.uint64)
     # Shifted in two steps, because a shift by the whole 64 bits is undefined.
     above = bits[:, word + 1] << (np.uint64(WORD_BITS - 1) - shift) << np.uint64(1)
-    digits: NDArray[np.uint64] = (bits[:, word] >> shift | above) & np.uint64(DIGIT_MASK)
-    return digits
+    digits = (bits[:, word] >> shift | above) & np.uint64(DIGIT_MASK)
+    # Chosen columns come back column by column, and the compiled code reads rows.
+    return np.ascontiguousarray(digits, dtype=np.uint64)
 
 
 def from_digits(digits: NDArray[np.uint64]) -> list[mpz]:

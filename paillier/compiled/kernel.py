@@ -7,12 +7,11 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import ArrayLike, NDArray
 
-from paillier.compiled.digits import DIGIT_BITS, from_digits, to_digits
+from paillier.compiled.digits import DIGIT_BITS, from_digits, padded, to_digits
 from paillier.errors import ShapeError
 
 # How many bits R is longer than n, so that results need no final subtraction.
 SPARE_BITS = 16
-LANES = 8
 
 Elements = NDArray[np.uint64]
 
@@ -25,25 +24,39 @@ class Kernel:
 
     def __init__(self, n: mpz) -> None:
         # Only here, so that the room can be imported where llvmlite is not installed.
-        from paillier.compiled.machine_code import multiply_rows  # noqa: PLC0415
+        from paillier.compiled.machine_code import machine_code  # noqa: PLC0415
 
         self.n = mpz(n)
         self.n_squared = self.n * self.n
-        digits = -(-(self.n.bit_length() + SPARE_BITS) // DIGIT_BITS)
-        self._half = -(-digits // LANES) * LANES
+        self._digits = -(-(self.n.bit_length() + SPARE_BITS) // DIGIT_BITS)
+        self._half = padded(self._digits)
         self.width = 2 * self._half
-        radix = mpz(1) << (DIGIT_BITS * digits)
-        self._multiply_rows = multiply_rows(digits)
+        radix = mpz(1) << (DIGIT_BITS * self._digits)
+        self._code = machine_code(self._digits)
         self._modulus = to_digits([self.n], self._half)
         self._high_start = to_digits([(1 - radix) % self.n], self._half)
-        self._negative_inverse = int(gmpy2.invert(-self.n, mpz(1) << DIGIT_BITS))
-        self._radix_squared = self._plain([radix * radix % self.n_squared])
+        self._constants = (
+            self._modulus.ctypes.data,
+            self._high_start.ctypes.data,
+            int(gmpy2.invert(-self.n, mpz(1) << DIGIT_BITS)),
+        )
+        entry_powers = [gmpy2.t_divmod(radix**k % self.n_squared, self.n) for k in (2, 3)]
+        halves = [half for high, low in entry_powers for half in (low, high)]
+        self._entry_factors = to_digits(halves, self._half)
+        self._plain_one = np.zeros((1, self.width), dtype=np.uint64)
+        self._plain_one[0, 0] = 1
         self._one = self.enter([mpz(1)])
 
     def enter(self, numbers: Sequence[mpz]) -> Elements:
         """Numbers in [0, n^2) as elements."""
-        elements = self._plain(numbers)
-        self.multiply_all(elements, self._radix_squared)
+        digits, half = self._digits, self._half
+        elements = np.zeros((len(numbers), self.width), dtype=np.uint64)
+        # A number is first + second R, and its element first R^2 + second R^3, divided by R.
+        both = to_digits(numbers, 2 * digits)
+        elements[:, :digits], elements[:, half : half + digits] = both[:, :digits], both[:, digits:]
+        self._code.enter_rows(
+            elements.ctypes.data, self._entry_factors.ctypes.data, len(numbers), *self._constants
+        )
         return elements
 
     def leave(self, elements: Elements) -> list[mpz]:
@@ -55,7 +68,7 @@ class Kernel:
     def leave_as_pairs(self, elements: Elements) -> list[tuple[mpz, mpz]]:
         """(low, high) for every element: it stands for low + high n, which may exceed n^2."""
         plain = elements.copy()
-        self.multiply_all(plain, self._plain([mpz(1)]))
+        self.multiply_all(plain, self._plain_one)
         numbers = from_digits(plain.reshape(-1, self._half))
         return list(zip(numbers[::2], numbers[1::2], strict=True))
 
@@ -70,15 +83,13 @@ class Kernel:
         sources = self._checked_rows(factor_rows, factors)
         if len(targets) != len(sources):
             raise ShapeError(f"{len(targets)} targets have {len(sources)} factors: give one each")
-        self._multiply_rows(
+        self._code.multiply_rows(
             target.ctypes.data,
             targets.ctypes.data,
             factors.ctypes.data,
             sources.ctypes.data,
             len(targets),
-            self._modulus.ctypes.data,
-            self._high_start.ctypes.data,
-            self._negative_inverse,
+            *self._constants,
         )
 
     def multiply_all(self, target: Elements, factors: Elements) -> None:
@@ -99,8 +110,3 @@ class Kernel:
         if len(numbers) and numbers.max() >= len(elements):
             raise ShapeError(f"row {numbers.max()} is beyond the {len(elements)} elements")
         return numbers
-
-    def _plain(self, numbers: Sequence[mpz]) -> Elements:
-        pairs = [gmpy2.t_divmod(number, self.n) for number in numbers]
-        halves = [half for high, low in pairs for half in (low, high)]
-        return to_digits(halves, self._half).reshape(len(numbers), self.width)

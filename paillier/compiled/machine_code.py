@@ -1,33 +1,39 @@
-"""From the kernel's code to a function that can be called: compiled once a length of modulus."""
+"""From the kernel's code to functions that can be called: compiled once a length of modulus."""
 
 import ctypes
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import binding
 
-from paillier.compiled.code import FUNCTION, kernel_code
+from paillier.compiled.code import ENTER_ROWS, MULTIPLY_ROWS, kernel_code
 
-MultiplyRows = Callable[[int, int, int, int, int, int, int, int], None]
-
+_ADDRESS, _COUNT, _WORD = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64
+# Addresses of the modulus and of (1 - R) mod n, and -1 / n mod 2^52.
+_CONSTANTS = (_ADDRESS, _ADDRESS, _WORD)
+_MULTIPLY_ROWS = ctypes.CFUNCTYPE(None, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _COUNT, *_CONSTANTS)
+_ENTER_ROWS = ctypes.CFUNCTYPE(None, _ADDRESS, _ADDRESS, _COUNT, *_CONSTANTS)
 _LOCK = Lock()
-_ENGINES: list[Any] = []  # an engine that is collected takes its code with it
 
 
-def multiply_rows(digits: int) -> MultiplyRows:
-    """The kernel for moduli of so many base-2^52 digits; ctypes lets other threads run meanwhile.
+class MachineCode(NamedTuple):
+    """The functions of paillier.compiled.code; ctypes lets other threads run meanwhile."""
 
-    Takes the addresses of: target, target rows (uint32), factors, factor rows (uint32); the number
-    of products; the addresses of the modulus and of (1 - R) mod n; -1 / n mod 2^52.
-    """
+    multiply_rows: Callable[..., None]
+    enter_rows: Callable[..., None]
+    engine: Any  # owns the code
+
+
+def machine_code(digits: int) -> MachineCode:
+    """The functions for moduli of so many base-2^52 digits."""
     with _LOCK:
         return _compile(digits)
 
 
 @cache
-def _compile(digits: int) -> MultiplyRows:
+def _compile(digits: int) -> MachineCode:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     machine = binding.Target.from_default_triple().create_target_machine(
@@ -39,9 +45,8 @@ def _compile(digits: int) -> MultiplyRows:
     module.verify()
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    _ENGINES.append(engine)
-    pointer, count, word = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64
-    signature = ctypes.CFUNCTYPE(
-        None, pointer, pointer, pointer, pointer, count, pointer, pointer, word
+    return MachineCode(
+        _MULTIPLY_ROWS(engine.get_function_address(MULTIPLY_ROWS)),
+        _ENTER_ROWS(engine.get_function_address(ENTER_ROWS)),
+        engine,
     )
-    return signature(engine.get_function_address(FUNCTION))
