@@ -17,7 +17,7 @@ from paillier.workers import blocks, in_parallel
 
 # With the compiled kernel a product costs the same whatever its factors.
 COMPILED_CELL_COST = 2.0
-ENTRY_BLOCK = 4096
+ENTRY_BLOCK = 512
 
 GroupProducts = Callable[[NDArray[np.uint8], Sequence[int]], list[list[mpz]]]
 
