@@ -1,5 +1,6 @@
 """Opening a database: SQLite files with write-ahead log, or PostgreSQL."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -61,7 +62,10 @@ def _open_sqlite(address: URL, durability: Durability) -> Engine:
     path = Path(str(address.database))
     with disk_failures(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only a new file: closing an existing one would drop this process's locks on it (POSIX),
+        # and another process would then remove the write-ahead log under our feet.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         path.chmod(0o600)
     with database_failures(address):
         _use_write_ahead_log(path)
