@@ -55,10 +55,10 @@ class Reactor:
     def __init__(self, party: Party, decide: Decide) -> None:
         self._party = party
         self._decide = decide
-        self._forget()
+        self.forget()
 
     def pump(self) -> Pump:
-        return Pump("react", self.step, self._forget)
+        return Pump("react", self.step, self.forget)
 
     def step(self, timeout: float = 0.5) -> None:
         """React to the next entry, waiting for one if there is none."""
@@ -78,7 +78,7 @@ class Reactor:
         self._react(self._page.popleft())
         return True
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Nothing in memory that the log does not say: it is read again from the start."""
         self._position = 0
         self._saved: int | None = None

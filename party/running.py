@@ -16,6 +16,7 @@ from bus.endpoint import Endpoint
 from bus.rabbitmq import open_endpoint
 from events.vocabulary import DATA_ROLES
 from handlers.reactions import decide
+from party.errors import LinkError
 from party.link import Link
 from party.lock import running_alone
 from party.opening import Party, open_party
@@ -94,6 +95,8 @@ def run_party(
         log.info("running", party=party.name, role=str(party.role), log_head=party.log.head())
         while not stopping.wait(LOOK_SECONDS):
             reactor.look_after()
+            if not link.alive:
+                raise LinkError(f"the link of {party.name} ended by itself: its log file says why")
         log.info("stopping", party=party.name)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from events.vocabulary import Role
+from paillier.keys import generate_key_pair
 from party.creating import create_party
 from party.errors import FolderError, KeyFileError, SettingsError
 from party.folder import PartyFolder
@@ -16,7 +17,6 @@ from party.settings import (
     model_from_environment,
     read_settings,
 )
-from paillier.keys import generate_key_pair
 from tests.party.federation import ROLES
 
 
@@ -128,7 +128,7 @@ def test_secrets_come_from_the_environment_when_they_are_used(tmp_path: Path) ->
         tmp_path / "bank", Role.LOCAL, "bank", broker="amqp://bank:${TALLY_TEST_SECRET}@host/v"
     )
     settings = read_settings(folder)
-    with pytest.raises(SettingsError, match="broker needs .* TALLY_TEST_SECRET"):
+    with pytest.raises(SettingsError, match=r"broker needs .* TALLY_TEST_SECRET"):
         broker_address(settings)
     assert from_environment("a${X}b${X}", "any", {"X": "1"}) == "a1b1"
 

@@ -76,8 +76,11 @@ def test_a_party_does_not_trust_its_own_name(tmp_path: Path) -> None:
         "",
         "{}",
         '{"name":"x","role":"local","signing_key":"AAAA","sealing_key":"age1"}',
-        '{"name":"x","role":"local","signing_key":"' + "A" * 43 + '=","sealing_key":"age1'
-        + "q" * 58 + '"}',
+        '{"name":"x","role":"local","signing_key":"'
+        + "A" * 43
+        + '=","sealing_key":"age1'
+        + "q" * 58
+        + '"}',
     ],
 )
 def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
@@ -90,5 +93,5 @@ def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_a_missing_card_file_is_named(tmp_path: Path) -> None:
     create_party(tmp_path / "bank", Role.LOCAL, "bank")
-    with pytest.raises(TrustError, match="nowhere.card cannot be read"):
+    with pytest.raises(TrustError, match=r"nowhere\.card cannot be read"):
         trust(tmp_path / "bank", tmp_path / "nowhere.card")

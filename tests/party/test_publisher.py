@@ -1,0 +1,216 @@
+"""The publish pump: nothing is lost, nobody waits for another, order is kept."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bus.endpoint import Delivery, Settled
+from bus.errors import BrokerError
+from bus.memory import MemoryBroker
+from bus.parcel import Outcome, Parcel
+from events.preparation import FeaturesPrepared, IdentifiersPosted
+from handlers.drafts import blob
+from party import lanes, publisher
+from party.opening import Party
+from party.publisher import Publisher
+from tests.party.federation import Node, events, request, say
+
+
+class Clock:
+    """Time that only passes when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ScriptedEndpoint:
+    """Answers every parcel as the script says; keeps what was sent."""
+
+    name = "bank"
+    connected = True
+    blocked: str | None = None
+    last_error: BrokerError | None = None
+
+    def __init__(self, answer: Callable[[Parcel], Outcome]) -> None:
+        self.answer = answer
+        self.sent: list[Parcel] = []
+
+    def send(self, parcel: Parcel, settled: Settled) -> None:
+        self.sent.append(parcel)
+        settled(self.answer(parcel))
+
+    def receive(self, timeout: float) -> Delivery | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+    def to(self, recipient: str) -> list[Parcel]:
+        return [parcel for parcel in self.sent if parcel.recipient == recipient]
+
+
+def work(pump: Publisher) -> None:
+    pump.listen(0)
+    for _ in range(4):
+        pump.step(0)
+
+
+def waiting(party: Party) -> list[tuple[str, str | None]]:
+    return [(found.recipient, found.reason) for found in party.log.pending_deliveries()]
+
+
+def test_an_absent_recipient_keeps_nobody_waiting(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    broker = MemoryBroker()
+    sender, arbiter = Node(bank, broker), Node(parties["arbiter"], broker)
+    request(bank)
+    sender.publish()
+    arbiter.receive(3)
+    assert events(arbiter.party) == {("bank", "TrainingRequested")}
+    (left,) = waiting(bank)
+    assert left[0] == "partner"
+    assert left[1] is not None
+    assert "no queue" in left[1]
+
+
+def test_an_absent_recipient_gets_everything_once_it_is_there(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    broker, clock = MemoryBroker(), Clock()
+    endpoint = broker.endpoint("bank")
+    broker.endpoint("arbiter")
+    pump = Publisher(bank, endpoint, clock=clock)
+    asked = request(bank)
+    for _ in range(20):
+        say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
+        work(pump)
+        clock.now += 10
+    partner = Node(parties["partner"], broker)
+    clock.now += lanes.LONGEST_DELAY
+    for _ in range(5):
+        work(pump)
+    partner.receive()
+    assert len(partner.party.log.stream("bank", asked.envelope.stream)) == 21
+    assert waiting(bank) == []
+
+
+def test_the_delay_grows_while_a_recipient_is_absent(parties: dict[str, Party]) -> None:
+    bank, clock = parties["bank"], Clock()
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.UNROUTABLE)
+    pump = Publisher(bank, endpoint, clock=clock)
+    request(bank)
+    tries = []
+    for _ in range(400):
+        work(pump)
+        tries.append(len([p for p in endpoint.to("arbiter") if p.kind == "envelope"]))
+        clock.now += 0.25
+    gaps = [tries.count(count) for count in sorted(set(tries)) if count]
+    assert gaps[0] < gaps[1] < gaps[2] < gaps[3]
+    assert 0.25 * max(gaps) <= lanes.LONGEST_DELAY + 0.25
+    assert 8 <= tries[-1] <= 16
+
+
+def test_after_very_many_tries_a_delivery_is_parked_where_it_is_seen(
+    parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "PARK_AFTER", 3)
+    bank, clock = parties["bank"], Clock()
+    broken = ScriptedEndpoint(lambda parcel: Outcome.REFUSED)
+    pump = Publisher(bank, broken, clock=clock)
+    request(bank)
+    for _ in range(5):
+        work(pump)
+        clock.now += 60
+    assert sorted(found.recipient for found in bank.log.parked()) == ["arbiter", "partner"]
+    assert all("permissions" in str(found.reason) for found in bank.log.parked())
+    broken.answer = lambda parcel: Outcome.CONFIRMED
+    with bank.log.transaction() as transaction:
+        transaction.retry_parked()
+    clock.now += publisher.LOOK_AGAIN_SECONDS
+    for _ in range(3):
+        work(pump)
+    assert bank.log.parked() == []
+    assert waiting(bank) == []
+
+
+def test_what_was_lost_is_sent_again_and_not_counted(parties: dict[str, Party]) -> None:
+    bank, clock = parties["bank"], Clock()
+    answers = iter([Outcome.LOST] * 4)
+    endpoint = ScriptedEndpoint(lambda parcel: next(answers, Outcome.CONFIRMED))
+    pump = Publisher(bank, endpoint, clock=clock)
+    request(bank)
+    for _ in range(4):
+        work(pump)
+        clock.now += 5
+    assert waiting(bank) == []
+    assert len(endpoint.to("arbiter")) == 2 or len(endpoint.to("arbiter")) == 3
+
+
+def test_a_delivery_is_confirmed_when_all_its_parcels_are(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    answers: list[tuple[Parcel, Settled]] = []
+
+    class Silent(ScriptedEndpoint):
+        def send(self, parcel: Parcel, settled: Settled) -> None:
+            answers.append((parcel, settled))
+
+    pump = Publisher(bank, Silent(lambda parcel: Outcome.CONFIRMED), clock=Clock())
+    request(bank)
+    work(pump)
+    to_partner = [settled for parcel, settled in answers if parcel.recipient == "partner"]
+    assert [parcel.kind for parcel, _ in answers if parcel.recipient == "partner"] == [
+        "chunk",
+        "envelope",
+    ]
+    to_partner[1](Outcome.CONFIRMED)
+    work(pump)
+    assert "partner" in [recipient for recipient, _ in waiting(bank)]
+    to_partner[0](Outcome.CONFIRMED)
+    work(pump)
+    assert [recipient for recipient, _ in waiting(bank)] == ["arbiter"]
+
+
+def test_a_payload_is_sealed_once_for_all_its_readers(parties: dict[str, Party]) -> None:
+    partner = parties["partner"]
+    asked = request(parties["bank"])
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.LOST)
+    clock = Clock()
+    pump = Publisher(partner, endpoint, clock=clock)
+    payload = blob("handles", b"h" * 64)
+    say(partner, IdentifiersPosted(customers=4), payload, cause=asked.envelope.id)
+    for _ in range(3):
+        work(pump)
+        clock.now += 10
+    after_restart = Publisher(partner, endpoint, clock=clock)
+    work(after_restart)
+    digests = [parcel.headers["sealed"] for parcel in endpoint.sent if parcel.kind == "chunk"]
+    assert len(digests) == 4
+    assert len(set(digests)) == 1
+
+
+def test_events_go_out_in_order(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    asked = request(bank)
+    said = [
+        say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
+        for _ in range(30)
+    ]
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.CONFIRMED)
+    pump = Publisher(bank, endpoint, clock=Clock())
+    for _ in range(10):
+        work(pump)
+    expected = [asked.envelope.id, *(fact.envelope.id for fact in said)]
+    for recipient in ("arbiter", "partner"):
+        sent = [p.headers["event"] for p in endpoint.to(recipient) if p.kind == "envelope"]
+        assert sent == expected
+
+
+def test_a_parcel_for_a_recipient_names_only_its_own_payloads(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    request(bank)
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.CONFIRMED)
+    work(Publisher(bank, endpoint, clock=Clock()))
+    (to_arbiter,) = endpoint.to("arbiter")
+    assert set(to_arbiter.headers) == {"event"}
+    assert set(endpoint.to("partner")[-1].headers) == {"event", "payload-0"}
