@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
-
-WIDTH_OF_A_FILE = 200  # a table that goes to a file or a pipe is not cut to a terminal's width
 
 _results = Console(highlight=False, markup=False, emoji=False)
 _notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -30,11 +28,16 @@ def note(text: str, style: str | None = None) -> None:
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
-    """Rows under headings; columns named in `right` (space between) are numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    """Rows under headings; columns named in `right` (space between) are numbers.
+
+    Nothing is cut: a long cell comes out whole, in a pipe or a file as on a terminal.
+    """
+    lines = [tuple(headings), *map(tuple, rows)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(headings))]
     numbers = right.split()
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in numbers else "left")
-    for row in rows:
-        table.add_row(*row)
-    _results.print(table, width=None if _results.is_terminal else WIDTH_OF_A_FILE)
+    for number, line in enumerate(lines):
+        cells = []
+        for heading, width, cell in zip(headings, widths, line, strict=True):
+            gap = " " * (width - cell_len(cell))
+            cells.append(gap + cell if heading in numbers else cell + gap)
+        say("  ".join(cells).rstrip(), style=None if number else "dim")

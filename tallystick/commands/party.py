@@ -14,14 +14,13 @@ from party.creating import create_party
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.opening import trust as trust_cards
-from party.pump import Pump
 from party.running import run_party
 from party.settings import broker_address
 from party.sources import SourceSettings
 from projections import jobs
 from tallystick.log_output import configure_running_log
 from tallystick.party_state import party_state, show_state
-from tallystick.party_views import current_views, write_models
+from tallystick.party_views import current_views
 from tallystick.terminal import note, say, show_table
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The party's folder.")]
@@ -124,12 +123,7 @@ def run(folder: Folder) -> None:
             note(f"{party.name} ({party.role}), fingerprint {party.card.fingerprint}")
             note(f"connected to the broker at {broker_settings(address).address}")
             _say_what_it_waits_for(party, folder)
-            models = Pump("models", lambda: _keep_models(party))
-            models.start()
-            try:
-                run_party(folder, prepare=configure_running_log, endpoint=endpoint)
-            finally:
-                models.stop()
+            run_party(folder, prepare=configure_running_log, endpoint=endpoint)
     note(f"{party.name} has stopped; what it was doing goes on when it runs again")
 
 
@@ -169,11 +163,3 @@ def _say_what_it_waits_for(party: Party, folder: Path) -> None:
         askers = [one.name for one in party.trusted if one.role is Role.LOCAL]
         note(f"waits for jobs of {', '.join(askers) or 'a local party, once one is trusted'}")
     note("Ctrl-C stops it")
-
-
-def _keep_models(party: Party) -> None:
-    """One step: when the log has grown, write the models that it brought."""
-    head = party.log.head()
-    for path in write_models(party):
-        note(f"model saved: {path}")
-    party.log.wait_for_entries(head, 1.0)
