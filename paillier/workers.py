@@ -1,8 +1,9 @@
 """Spreading arithmetic over threads: gmpy2 can let go of the interpreter while it computes.
 
-The compiled kernel gains almost the number of threads everywhere. With gmpy2 only powers do
-(residuals, decryption, packing): encryption and bin products are made of products of
-microseconds, after each of which the threads meet again.
+Encryption by the compiled kernel gains almost the number of threads, residuals and bin products
+somewhat less: bringing numbers into the kernel's form and back is the interpreter's work. With
+gmpy2 only powers gain (residuals, decryption, packing): encryption and bin products are made of
+products of microseconds, after each of which the threads meet again.
 """
 
 from collections.abc import Callable, Sequence
