@@ -6,6 +6,8 @@ from party.pump import Pump
 from party.settings import SQLITE, PartySettings, log_address
 from projections import Views, write_model_files
 
+PAUSE_SECONDS = 0.25  # views may lag: many entries are folded as cheaply as one
+
 
 class Projector:
     """Folds new entries into the views. One thread calls `step`; a crash repeats it harmlessly."""
@@ -16,9 +18,9 @@ class Projector:
         self._position = -1
 
     def pump(self) -> Pump:
-        return Pump("project", self.step, self._forget)
+        return Pump("project", self.step, self._forget, PAUSE_SECONDS)
 
-    def step(self, timeout: float = 0.5) -> None:
+    def step(self, timeout: float = 0.2) -> None:
         party = self._party
         if self._views is None:
             self._views = open_views(party)

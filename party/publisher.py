@@ -55,7 +55,7 @@ class Publisher:
         """The loop itself, and the one that wakes it when the log grows."""
         return Pump("publish", self.step, self._forget), Pump("publish: listen", self.listen)
 
-    def step(self, timeout: float = 0.5) -> None:
+    def step(self, timeout: float = 0.2) -> None:
         """Note what the broker answered, send what is due, then wait for news."""
         self._settle(self._answers(timeout))
         if self._log_has_grown or self._clock() >= self._look_again_at:
@@ -65,7 +65,7 @@ class Publisher:
             while lane.ready and lane.not_before <= now:
                 self._send(lane, lane.waiting.pop(0))
 
-    def listen(self, timeout: float = 0.5) -> None:
+    def listen(self, timeout: float = 0.2) -> None:
         """Wake the loop when the log grows."""
         if self._party.log.wait_for_entries(self._heard_of, timeout):
             self._heard_of = self._party.log.head()

@@ -17,7 +17,8 @@ log = structlog.get_logger()
 class Pump:
     """A loop around `step`. Failures of the store are not the job's: wait, and try again.
 
-    `recover` is called after each such failure, so that nothing in memory outlives it.
+    `recover` is called after each such failure, so that nothing in memory outlives it. `pause`
+    seconds pass between two steps, for a pump that may lag and does more at once.
     """
 
     def __init__(
@@ -25,11 +26,13 @@ class Pump:
         name: str,
         step: Callable[[], object],
         recover: Callable[[], object] = lambda: None,
+        pause: float = 0.0,
     ) -> None:
         self.name = name
         self.stopping = threading.Event()
         self._step = step
         self._recover = recover
+        self._pause = pause
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -68,3 +71,5 @@ class Pump:
                 if wait:
                     log.info("store_back", pump=self.name)
                 wait = 0.0
+                if self._pause:
+                    self.stopping.wait(self._pause)

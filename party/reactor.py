@@ -60,7 +60,7 @@ class Reactor:
     def pump(self) -> Pump:
         return Pump("react", self.step, self.forget)
 
-    def step(self, timeout: float = 0.5) -> None:
+    def step(self, timeout: float = 0.2) -> None:
         """React to the next entry, waiting for one if there is none."""
         self._catch_up()
         if self._page or self._party.log.wait_for_entries(self._position, timeout):

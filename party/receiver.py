@@ -32,7 +32,7 @@ class Receiver:
     def pump(self) -> Pump:
         return Pump("receive", self.step, self._forget)
 
-    def step(self, timeout: float = 0.5) -> None:
+    def step(self, timeout: float = 0.2) -> None:
         """Deal with one delivery. After a StoreError the same one is dealt with again."""
         if self._intake is None:
             intake = Intake(self._party)

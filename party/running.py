@@ -61,9 +61,11 @@ class RunningParty:
         self._link.stop()
         self._reactor.stop(STOP_SECONDS)
         self._projections.stop(STOP_SECONDS)
-        self._projector.step(timeout=0)
-        self._projector.close()
-        self._lock.close()
+        try:
+            self._projector.step(timeout=0)
+        finally:
+            self._projector.close()
+            self._lock.close()
 
 
 def run_party(

@@ -1,5 +1,6 @@
 """Files on their way: chunks that came, and sealed payloads until every reader has them."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -54,7 +55,7 @@ class ReceivedChunks:
         return self._opened / commitment
 
     def discard(self, sender: str, digest: str) -> None:
-        shutil.rmtree(self._folder / sender / digest, ignore_errors=True)
+        _remove(self._folder / sender / digest)
 
     def sweep(self, wanted: Container[tuple[str, str]]) -> None:
         """Remove what came long ago and no held envelope waits for, by (sender, digest)."""
@@ -62,7 +63,7 @@ class ReceivedChunks:
         for folder in self._folder.glob("*/*"):
             key = (folder.parent.name, folder.name)
             if key not in wanted and folder.stat().st_mtime < newest:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
 
     def _make(self, folder: Path) -> None:
         sender = folder.parent
@@ -92,14 +93,24 @@ class SealedPayloads:
 
     def discard(self, event_id: str) -> None:
         """Every reader has the payloads of this event."""
-        shutil.rmtree(self._folder / event_id, ignore_errors=True)
-        for key in [key for key in self._known if key[0] == event_id]:
+        keys = [key for key in self._known if key[0] == event_id]
+        for key in keys:
             del self._known[key]
+        if keys:
+            shutil.rmtree(self._folder / event_id, ignore_errors=True)
 
     def discard_all_but(self, event_ids: Container[str]) -> None:
         for folder in self._folder.glob("*"):
             if folder.name not in event_ids:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """A folder of plain files; what cannot be removed now is swept up later."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
 
 
 def _synchronise(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A party's folder: made whole or not at all, secrets closed to others, settings checked by name."""
+"""A party's folder: made whole or not at all, its secrets closed, settings checked by name."""
 
 from pathlib import Path
 
