@@ -37,9 +37,9 @@ def show_job(facts: JobFacts) -> None:
     _show_members(facts)
     say("")
     terms = facts.terms
-    say("terms: " + ", ".join(f"{name} {getattr(terms, name)}" for name in TERMS_SHOWN))
+    say("terms: " + ", ".join(_setting(name, getattr(terms, name)) for name in TERMS_SHOWN))
     optimiser = terms.optimiser.model_dump()
-    say("optimiser: " + ", ".join(f"{name} {value}" for name, value in optimiser.items()))
+    say("optimiser: " + ", ".join(_setting(*item) for item in optimiser.items()))
     if facts.rows is not None:
         say(
             f"customers in common: {facts.rows:,}; training {facts.training_rows:,}, "
@@ -108,6 +108,10 @@ def _show_measures(facts: JobFacts) -> None:
     say(f"this party's {facts.measures[0].measure} by round:")
     rows = [(str(one.round), measure_text(one.measure, one.value)) for one in facts.measures]
     show_table(("round", "value"), rows, right="round value")
+
+
+def _setting(name: str, value: object) -> str:
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def _figure(quality: Quality, name: str) -> str:

@@ -16,7 +16,7 @@ def log_line(entry: Entry) -> str:
     said = f"{envelope.source:<12} -> {envelope.type:<24}"
     place = "private" if envelope.is_private else "shared "
     details = [f"job {job_of(envelope)}", *_facts(envelope)]
-    details += [_payload(reference) for reference in envelope.payloads]
+    details += [_payload(reference, envelope.source) for reference in envelope.payloads]
     if envelope.cause:
         details.append(f"because of {envelope.cause[:SHORT_ID]}")
     moment = f"{envelope.time[:10]} {envelope.time[11:23]}"
@@ -48,9 +48,11 @@ def _facts(envelope: Envelope) -> list[str]:
     return facts
 
 
-def _payload(reference: PayloadReference) -> str:
+def _payload(reference: PayloadReference, source: str) -> str:
     shape = "x".join(map(str, reference.shape))
-    where = f"sealed to {', '.join(reference.readers)}" if reference.readers else "stays here"
+    where = (
+        f"sealed to {', '.join(reference.readers)}" if reference.readers else f"kept by {source}"
+    )
     return f"{reference.name} {reference.kind}[{shape}] {_size(reference.size)}, {where}"
 
 

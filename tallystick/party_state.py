@@ -116,14 +116,18 @@ def undelivered(party: Party) -> tuple[Undelivered, ...]:
     )
 
 
+def count_events(number: int) -> str:
+    return f"{number} event{'' if number == 1 else 's'}"
+
+
 def show_state(state: PartyState) -> None:
     running = "running" if state.running else "not running"
-    say(f"{state.name} ({state.role}), {running}; {state.log_head} events in its log")
+    say(f"{state.name} ({state.role}), {running}; {count_events(state.log_head)} in its log")
     if state.reacted_to < state.log_head:
         say(f"reacted to {state.reacted_to} of them so far")
     for waits in state.undelivered:
         say(
-            f"{waits.events} events for {waits.recipient}: {waits.state}, from position "
+            f"{count_events(waits.events)} for {waits.recipient}: {waits.state}, from position "
             f"{waits.first_position}{': ' + waits.reason if waits.reason else ''}"
         )
     for place in state.held_from:

@@ -15,7 +15,7 @@ from store import Refusal
 from tallystick.following import JobProgress
 from tallystick.job_facts import unanswered
 from tallystick.job_report import measure_text
-from tallystick.party_state import is_running, undelivered
+from tallystick.party_state import count_events, is_running, undelivered
 from tallystick.terminal import note, note_console
 
 LOOK_SECONDS = 2.0
@@ -86,7 +86,7 @@ class TrainingScreen:
 
     def _troubles(self) -> list[str]:
         troubles = [
-            f"{one.events} events for {one.recipient} are not delivered yet: {one.reason}"
+            f"not delivered to {one.recipient} yet ({count_events(one.events)}): {one.reason}"
             for one in undelivered(self._party)
             if one.reason
         ]

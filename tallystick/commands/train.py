@@ -1,6 +1,7 @@
 """`tally train`: ask for a joint model, follow the job, report how good the model is."""
 
 import datetime as dt
+import logging
 import re
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from party.requesting import check_request, request_training
 from tallystick.job_facts import JobFacts, job_facts
 from tallystick.job_file import read_job_file
 from tallystick.job_report import show_quality
+from tallystick.log_output import configure_logging
 from tallystick.party_state import is_running
 from tallystick.party_views import write_models
 from tallystick.terminal import note, say
@@ -43,6 +45,7 @@ def train(
     Follows the job to its end. When the party is not running (`tally party run`), this command
     runs it meanwhile. Exit code 1: the job failed or was declined.
     """
+    configure_logging(logging.ERROR)  # the screen says what is worth a warning, once
     terms = read_job_file(file)
     with closing(open_party(folder)) as party:
         job = job or job_id(file, dt.datetime.now(dt.UTC))

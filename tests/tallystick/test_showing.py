@@ -1,6 +1,10 @@
 """What can be read of a party afterwards: its log, its views, its state, the vocabulary."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +12,9 @@ from events.catalogue import CATALOGUE
 from events.envelope import Envelope
 from party.opening import open_party
 from tests.tallystick.conftest import Trained
-from tests.tallystick.federations import tally, well
+from tests.tallystick.federations import tally, well, write_job
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_log_show_is_a_readable_sequence(trained: Trained) -> None:
@@ -113,3 +119,24 @@ def test_the_schema_of_everything_comes_in_one_document() -> None:
     for part in whole:
         assert json.loads(well(tally("schema", f"--{part}")).out) == whole[part]
     assert set(whole["events"]) == set(CATALOGUE.types)
+
+
+def test_log_show_follows_what_is_appended_until_it_is_interrupted(federation: Path) -> None:
+    bank, job = federation / "bank", write_job(federation / "job.toml")
+    well(tally("train", job, "--as", bank, "--job", "spring", "--detach"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "tallystick", "log", "show", str(bank), "--follow", "--json"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        assert following.stderr is not None
+        types = [json.loads(following.stdout.readline())["type"] for _ in range(2)]
+        well(tally("job", "cancel", "spring", "--as", bank))
+        types.append(json.loads(following.stdout.readline())["type"])
+        following.send_signal(signal.SIGINT)
+        assert following.wait() == 130
+        assert following.stderr.read() == ""
+    assert types == ["DataSnapshotted", "TrainingRequested", "TrainingFailed"]

@@ -143,10 +143,29 @@ def test_a_member_that_never_ran_is_named_until_it_comes(
 
         def start_the_arbiter_when_it_is_missed(text: str) -> None:
             notes.append(text)
-            if "1 events for arbiter are not delivered yet: the recipient has no queue" in text:
+            if "not delivered to arbiter yet (1 event): the recipient has no queue" in text:
                 running_parties.enter_context(running(broker, federation, ["arbiter"]))
 
         monkeypatch.setattr("tallystick.training_screen.note", start_the_arbiter_when_it_is_missed)
         well(tally("train", job, "--as", federation / "bank"))
     assert "waiting for the answer of partner, arbiter" in notes
     assert "all members have answered" in notes
+
+
+def test_an_interrupt_leaves_the_job_to_the_party(
+    federation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given Ctrl-C while train runs the party itself, then the party is free and the job stands."""
+    job, bank = write_job(federation / "job.toml"), federation / "bank"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tallystick.training_screen.TrainingScreen.show_waiting", interrupt)
+    with broker_for_commands(MemoryBroker()):
+        outcome = tally("train", job, "--as", bank, "--job", "spring")
+    assert outcome.code == 130
+    assert "job spring is not cancelled: `tally job cancel spring" in outcome.err
+    state = json.loads(well(tally("party", "status", bank, "--json")).out)
+    assert state["running"] is False
+    assert [(one["job"], one["state"]) for one in state["jobs"]] == [("spring", "requested")]
