@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
-from sklearn.metrics import log_loss, r2_score, roc_auc_score, roc_curve
 
 from learning.errors import QualityError
 from learning.residuals import sigmoid
@@ -47,6 +46,8 @@ class LinearQuality(Frozen):
 
 def logistic_quality(scores: Floats, labels: Floats) -> LogisticQuality:
     """From log-odds and labels -1/1; raises QualityError for one class only."""
+    from sklearn.metrics import log_loss, roc_auc_score, roc_curve  # noqa: PLC0415 - slow to import
+
     positive = labels > 0
     if positive.all() or not positive.any():
         raise QualityError(
@@ -68,6 +69,8 @@ def logistic_quality(scores: Floats, labels: Floats) -> LogisticQuality:
 
 def linear_quality(scores: Floats, labels: Floats) -> LinearQuality:
     """Raises QualityError where all labels are equal: nothing is there to explain."""
+    from sklearn.metrics import r2_score  # noqa: PLC0415 - slow to import
+
     if len(labels) < 2 or np.ptp(labels) == 0:
         raise QualityError(f"the {len(labels)} held-out customers all have the same label")
     rmse = float(np.sqrt(np.square(scores - labels).mean()))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from learning.fixed_point import Codes, offsets
 from learning.residuals import Kind
@@ -22,6 +21,8 @@ def pooled_reference(
     inverse_penalty: float,
 ) -> Floats:
     """Scores of all rows by scikit-learn on the joined bins: codes uint8[variables, rows]."""
+    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415 - slow to import
+
     columns = one_hot(codes, bins)
     if kind == "linear":
         model = Ridge(alpha=1 / inverse_penalty).fit(columns[training], labels[training])

@@ -16,7 +16,7 @@ OPTIMISERS: dict[Profile, Optimiser] = {
         step=0.6, momentum=0.3, stop_threshold=1e-4, stop_rounds=2, maximum_rounds=12
     ),
     "patent": Optimiser(
-        step=0.2, momentum=0.0, stop_threshold=0.005, stop_rounds=15, maximum_rounds=60
+        step=0.1, momentum=0.0, stop_threshold=0.005, stop_rounds=15, maximum_rounds=60
     ),
 }
 

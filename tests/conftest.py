@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.brokers import PrivateBroker, private_broker
 from tests.databases import private_postgres
 
 
@@ -12,3 +13,10 @@ def postgres_url() -> Iterator[str]:
     """A PostgreSQL of this test run's own."""
     with private_postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[PrivateBroker]:
+    """A RabbitMQ of this test run's own: tests may raise alarms but must clear them."""
+    with private_broker("mallory") as broker:
+        yield broker
