@@ -2,6 +2,8 @@
 
 import json
 
+import rfc8785
+
 from events.envelope import Envelope, PayloadReference
 from projections.projection import storable
 from store import Entry
@@ -26,9 +28,9 @@ def log_line(entry: Entry) -> str:
 
 
 def log_document(entry: Entry) -> str:
-    """The envelope and its position, as canonical JSON without a line break."""
+    """The envelope and its position, as canonical JSON (RFC 8785), which is one line."""
     document = {"position": entry.position, **json.loads(entry.canonical)}
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return rfc8785.dumps(document).decode()
 
 
 def job_of(envelope: Envelope) -> str:
