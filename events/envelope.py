@@ -109,8 +109,8 @@ def verify_signature(envelope: Envelope, key: Ed25519PublicKey) -> None:
     """Raise SignatureError unless `key` signed this envelope."""
     try:
         signature = base64.b64decode(envelope.signature, validate=True)
-        if base64.b64encode(signature).decode() != envelope.signature:
-            raise ValueError("one signature has one text, or the digest chain could be forked")
+        # Unused bits of base64 would let anyone make a second envelope with one signature.
+        signature = signature if base64.b64encode(signature).decode() == envelope.signature else b""
         key.verify(signature, envelope.signed_bytes())
     except (InvalidSignature, ValueError):
         raise SignatureError(
