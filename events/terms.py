@@ -46,6 +46,7 @@ class Terms(Frozen):
     smallest_bin: int = Field(default=20, ge=1)
     smallest_overlap: int = Field(default=100, ge=1)
     leak_budget: float = Field(default=0.5, gt=0)
+    answer_within_minutes: int = Field(default=1440, ge=1)
     label_unit: float = Field(default=1.0, gt=0)
     key_bits: int = Field(default=2048, ge=256, le=8192)
     short_key_for_tests: bool = False

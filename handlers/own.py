@@ -37,7 +37,7 @@ class Own:
     payloads: PayloadReader = field(repr=False)
     private_key: Callable[[str], PrivateKey] = field(repr=False)
     threads: int = 1
-    remembered: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    remembered: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, reference: PayloadReference) -> bytes:
         return self.payloads.read(reference.commitment)
@@ -46,12 +46,17 @@ class Own:
         little = np.dtype(dtype).newbyteorder("<")
         return self.payloads.array(reference.commitment, little, reference.shape)
 
-    def remember(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
-        """A pure result that is costly to make again (tables, factorisations)."""
+    def remember(self, key: tuple[str, str], make: Callable[[], T]) -> T:
+        """A pure result that is costly to make again; the key is what it is, and the job."""
         if key not in self.remembered:
             self.remembered[key] = make()
         value: T = self.remembered[key]
         return value
+
+    def forget(self, job: str) -> None:
+        """Let go of what was remembered for a job; it can be made again."""
+        for key in [key for key in self.remembered if key[1] == job]:
+            del self.remembered[key]
 
     def generator(self, job: str, *labels: str | int | bytes) -> DeterministicGenerator:
         """Randomness for one step of one job; pass a digest of what goes in (synthetic nonce)."""

@@ -1,6 +1,5 @@
 """From a draft to an envelope in the log: payloads stored, chained, timed, signed, appended."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,9 +14,9 @@ from events.envelope import (
 from events.event import Event
 from events.terms import Terms
 from handlers.drafts import Draft, Payload
+from handlers.own import payload_salt
 from party.errors import AppendError
 from party.opening import Party
-from store.payloads import SALT_BYTES
 from store.transaction import LogTransaction
 
 
@@ -82,10 +81,7 @@ def append_draft(
 
 
 def _store(party: Party, draft: Draft, payload: Payload) -> PayloadReference:
-    digest = hashlib.sha256(payload.content).digest()
-    kind = draft.event.type_name()
-    generator = party.own.generator(draft.job, "salt", kind, payload.name, digest)
-    stored = party.payloads.put(generator.bytes(SALT_BYTES), [payload.content])
+    stored = party.payloads.put(payload_salt(party.own, draft, payload), [payload.content])
     return PayloadReference(
         name=payload.name,
         kind=payload.kind,

@@ -11,7 +11,7 @@ import structlog
 
 from events.catalogue import CATALOGUE, Fact
 from events.event import Event
-from events.lifecycle import TrainingFailed, TrainingRequested
+from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
 from events.vocabulary import Role
 from handlers.drafts import Decision, Draft, Work, draft
 from handlers.history import History
@@ -110,6 +110,8 @@ class Reactor:
         role = history.terms.role_of(self._party.name) if history.is_known else None
         if role is not None:
             self._decide_and_append(entry, role, history, fact)
+            if history.is_over or history.has(TrainingStopped):
+                self._party.own.forget(history.job)
         self._position = entry.position
 
     def _decide_and_append(
@@ -136,8 +138,9 @@ class Reactor:
 
     def _carry_out(self, item: Draft | Work, history: History) -> StoredDraft:
         """Everything that takes long, before the transaction."""
-        outcome = do_work(item, self._party, history.terms) if isinstance(item, Work) else item
-        return store_payloads(self._party, outcome)
+        if isinstance(item, Work):
+            return do_work(item, self._party, history.terms)
+        return store_payloads(self._party, item)
 
     def _append(
         self, entry: Entry, history: History, fact: Fact[Event], drafts: Sequence[StoredDraft]

@@ -12,10 +12,10 @@ import structlog
 
 from party.errors import PartyError
 from party.folder import PartyFolder
+from party.inner_pumps import InnerPumps
 from party.lock import running_alone
 from party.opening import open_party
-from party.projecting import Projector
-from party.reactor import Decide, Reactor
+from party.reactor import Decide
 from store.errors import StoreError
 
 PATIENCE_SECONDS = 10.0  # for a reactor whose link was killed to notice it and leave
@@ -79,14 +79,12 @@ def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> Non
     try:
         with running_alone(PartyFolder(path).path / "reactor.lock", PATIENCE_SECONDS):
             party = open_party(path)
-            pumps = (Reactor(party, decide).pump(), Projector(party).pump())
-            for pump in pumps:
-                pump.start()
+            pumps = InnerPumps(party, decide)
+            pumps.start()
             link = multiprocessing.parent_process()
             while not stopping.wait(LOOK_SECONDS) and (link is None or link.is_alive()):
                 pass
-            for pump in pumps:
-                pump.stop(STOP_SECONDS / 2)
+            pumps.stop(STOP_SECONDS / 2)
     except (PartyError, StoreError) as error:
         log.error("reactor_cannot_start", error=str(error))  # noqa: TRY400
         raise SystemExit(1) from None

@@ -24,10 +24,8 @@ def request_training(party: Party, job: str, terms: Terms) -> Fact[Event]:
     SourceError, SettingsError, StoreError.
     """
     check_request(party, job, terms)
-    event, data = snapshot(party, job, terms)
-    stored_data = store_payloads(party, data)
-    reference = stored_data.payloads[0]
-    request = training_request(terms, party.own, event.customers, reference, job)
+    event, stored_data = snapshot(party, job, terms)
+    request = training_request(terms, party.own, event.customers, stored_data.payloads[0], job)
     stored_request = store_payloads(party, request)
     with party.log.transaction() as transaction:
         snapshotted = append_draft(transaction, party, stored_data, Causes(), terms)

@@ -17,11 +17,11 @@ from bus.rabbitmq import open_endpoint
 from events.vocabulary import DATA_ROLES
 from handlers.reactions import decide
 from party.errors import LinkError
+from party.inner_pumps import InnerPumps
 from party.link import Link
 from party.lock import running_alone
 from party.opening import Party, open_party
-from party.projecting import Projector
-from party.reactor import Decide, Reactor
+from party.reactor import Decide
 from party.reactor_process import ReactorProcess
 from party.settings import broker_address
 
@@ -40,16 +40,13 @@ class RunningParty:
     def __init__(self, party: Party, endpoint: Endpoint, decide: Decide = decide) -> None:
         self.party = party
         self._link = Link(party, endpoint)
-        self._reactor = Reactor(party, decide).pump()
-        self._projector = Projector(party)
-        self._projections = self._projector.pump()
+        self._inner = InnerPumps(party, decide)
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
         self._lock.enter_context(running_alone(self.party.folder.lock))
         self._link.start()
-        self._reactor.start()
-        self._projections.start()
+        self._inner.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,14 +54,11 @@ class RunningParty:
 
     def stop(self) -> None:
         """Finish the steps under way, at most STOP_SECONDS; the party itself stays open."""
-        self._reactor.stopping.set()
+        self._inner.ask_to_stop()
         self._link.stop()
-        self._reactor.stop(STOP_SECONDS)
-        self._projections.stop(STOP_SECONDS)
         try:
-            self._projector.step(timeout=0)
+            self._inner.stop(STOP_SECONDS)
         finally:
-            self._projector.close()
             self._lock.close()
 
 

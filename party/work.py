@@ -3,23 +3,28 @@
 The outcome enters the log as a private event. Failures are outcomes too: the handlers end the job.
 """
 
+import secrets
+
+from events.envelope import PayloadReference
 from events.lifecycle import WorkFailed
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Terms
 from events.vocabulary import Role
-from handlers.drafts import Draft, Work, blob, draft
+from handlers.drafts import Work, draft
 from handlers.snapshot import encode_snapshot
 from paillier.errors import UnsafeKeyError
 from paillier.keys import generate_key_pair
+from party.appending import StoredDraft
 from party.errors import SettingsError, SourceError
 from party.opening import Party, keep_private_key
 from party.settings import model_from_environment
 from party.sources import read_source
+from store.payloads import SALT_BYTES
 
 LONGEST_DETAIL = 1000
 
 
-def do_work(work: Work, party: Party, terms: Terms) -> Draft:
+def do_work(work: Work, party: Party, terms: Terms) -> StoredDraft:
     """Do it, or say why not. Raises StoreError."""
     try:
         if work.kind == "snapshot":
@@ -27,11 +32,14 @@ def do_work(work: Work, party: Party, terms: Terms) -> Draft:
         return key_pair(party, work.job, terms)
     except (SourceError, SettingsError, UnsafeKeyError) as error:
         failed = WorkFailed(job=work.job, work=work.kind, detail=str(error)[:LONGEST_DETAIL])
-        return draft(failed, work.job, terms)
+        return StoredDraft(draft(failed, work.job, terms), ())
 
 
-def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Draft]:
-    """The party's own rows as they are now. Raises SourceError, SettingsError."""
+def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, StoredDraft]:
+    """The party's own rows as they are now, written piece by piece.
+
+    Raises SourceError, SettingsError, StoreError.
+    """
     if party.settings.source is None:
         raise SettingsError(
             f"{party.folder.settings} has no [source]: this party's data is missing"
@@ -42,12 +50,20 @@ def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Dra
         labelled=terms.role_of(party.name) is Role.LOCAL,
         folder=party.folder.path,
     )
-    content = b"".join(encode_snapshot(table.ids, table.columns, table.label, table.rules))
+    pieces = encode_snapshot(table.ids, table.columns, table.label, table.rules)
+    stored = party.payloads.put(secrets.token_bytes(SALT_BYTES), pieces)
     event = DataSnapshotted(job=job, customers=len(table.ids), notes=tuple(table.notes))
-    return event, draft(event, job, terms, blob("table", content))
+    reference = PayloadReference(
+        name="table",
+        kind=event.PAYLOADS["table"].kind,
+        shape=(stored.size,),
+        size=stored.size,
+        commitment=stored.commitment,
+    )
+    return event, StoredDraft(draft(event, job, terms), (reference,))
 
 
-def key_pair(party: Party, job: str, terms: Terms) -> Draft:
+def key_pair(party: Party, job: str, terms: Terms) -> StoredDraft:
     """A fresh Paillier key pair; the private half stays in the key store."""
     key = generate_key_pair(terms.key_bits, minimum_bits=min(terms.key_bits, 2048))
     keep_private_key(party.folder, key)
@@ -57,4 +73,4 @@ def key_pair(party: Party, job: str, terms: Terms) -> Draft:
         modulus=f"{key.public.n:x}",
         obfuscator_base=f"{key.public.hs:x}",
     )
-    return draft(event, job, terms)
+    return StoredDraft(draft(event, job, terms), ())

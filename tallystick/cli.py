@@ -28,11 +28,11 @@ from tallystick.commands.party import party_app
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
 from tallystick.commands.train import train
-from tallystick.errors import TallyError
+from tallystick.errors import JobFailedError, TallyError
 from tallystick.log_output import configure_logging, is_debugging
 from tallystick.terminal import note, say
 
-USER_MISTAKE, PROGRAM_FAULT, INTERRUPTED = 2, 70, 130
+JOB_FAILED, USER_MISTAKE, PROGRAM_FAULT, INTERRUPTED = 1, 2, 70, 130
 
 KNOWN_ERRORS = (
     TallyError,
@@ -132,7 +132,7 @@ def _tell(error: Exception) -> int:
         )
         return PROGRAM_FAULT
     note("tally: " + " ".join(message.replace("Value error, ", "").split()))
-    return USER_MISTAKE
+    return JOB_FAILED if isinstance(error, JobFailedError) else USER_MISTAKE
 
 
 def _message(error: Exception) -> str | None:

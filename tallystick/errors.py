@@ -3,6 +3,7 @@
 TallyError        one message, no traceback, exit code 2
 ├── JobFileError  JOB.toml cannot be read or is not a job
 ├── DemoError     the demo's options or files do not fit together
+├── JobFailedError  the job ended without a model; exit code 1
 └── JobLookupError  no such job in this party's log
 """
 
@@ -20,4 +21,8 @@ class DemoError(TallyError):
 
 
 class JobLookupError(TallyError):
+    pass
+
+
+class JobFailedError(TallyError):
     pass

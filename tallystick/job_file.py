@@ -40,6 +40,7 @@ held_out_fold = 0                # ... this fold measures the model; nobody trai
 smallest_bin = 20                # no trained column with fewer customers on either value
 smallest_overlap = 100           # common customers below which the job is given up
 leak_budget = 0.5                # equations a row that a party may learn about another's data
+answer_within_minutes = 1440     # members that have not answered by then end the job
 label_unit = 1.0                 # linear: one unit of the label, e.g. 1000.0; all members see it
 key_bits = 2048                  # 3072 for more than 112 bits of security
 

@@ -77,7 +77,8 @@ def demo(
     bus = "RabbitMQ" if broker else "the embedded bus"
     console.print(
         f"[bold]{name}[/]: bank, {participants} participant{'s'[: participants > 1]} and arbiter "
-        f"on {bus}, {chosen} profile, {key_bits}-bit key"
+        f"on {bus}, {chosen} profile, {key_bits}-bit key",
+        soft_wrap=True,
     )
     summary = run_demo(options, RoundPrinter(console, chosen))
     if as_json:

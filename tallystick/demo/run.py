@@ -15,7 +15,7 @@ from tallystick.demo.federation import (
     running,
 )
 from tallystick.demo.summary import Summary, summarise
-from tallystick.errors import DemoError
+from tallystick.errors import DemoError, JobFailedError
 from tallystick.following import JobProgress, follow_job
 
 QUIET_SECONDS = 30.0
@@ -26,8 +26,8 @@ Watch = Callable[[Mapping[str, JobProgress]], None]
 def run_demo(options: DemoOptions, watch: Watch) -> Summary:
     """Train a joint model; `watch` is called whenever any party got further.
 
-    Leaves the parties' folders and summary.json. Raises DemoError when the job fails, and the
-    errors of the rooms for bad data, before anything is trained.
+    Leaves the parties' folders and summary.json. Raises JobFailedError, and the errors of the
+    rooms for bad data, before anything is trained.
     """
     prepare_folder(options.out)
     folders = create_parties(options)
@@ -63,7 +63,7 @@ def _follow(parties: Mapping[str, Party], job: str, watch: Watch) -> dict[str, J
         arbiter_done = progress["arbiter"].stopped is not None
         for one in progress.values():
             if one.failure is not None:
-                raise DemoError(_why(parties, job, one.failure.detail))
+                raise JobFailedError(_why(parties, job, one.failure.detail))
     return progress
 
 

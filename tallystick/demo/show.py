@@ -31,10 +31,10 @@ class RoundPrinter:
         bank = progress["bank"]
         if (step := STEPS.get(bank.last_event)) and bank.last_event not in self._steps:
             self._steps.add(bank.last_event)
-            self._console.print(f"[dim]·[/] {step}")
+            self._console.print(f"[dim]·[/] {step}", soft_wrap=True)
         while self._rounds < bank.rounds:
             self._rounds += 1
-            self._console.print(self._line(self._rounds, progress))
+            self._console.print(self._line(self._rounds, progress), soft_wrap=True)
 
     def _line(self, number: int, progress: Mapping[str, JobProgress]) -> str:
         bank = progress["bank"]
@@ -61,9 +61,13 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
         f"measured on {summary.held_out_rows:,} held out.\n"
         f"{summary.rounds} rounds in {summary.seconds:.1f} s "
         f"({summary.seconds_per_round:.1f} s a round, {summary.key_bits}-bit key), "
-        f"{summary.events} shared events; stopped: {summary.stopped}."
+        f"{summary.events} shared events; stopped: {summary.stopped}.",
+        soft_wrap=True,
     )
-    console.print(f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:")
+    console.print(
+        f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:",
+        soft_wrap=True,
+    )
     for command, meaning in (
         (f"tally log show {out / 'arbiter'}", "what the arbiter saw, event by event"),
         (f"tally log show {out / 'bank'} --json", "the same for programs"),

@@ -1,0 +1,60 @@
+"""The timer of the party that asks: a job whose members do not answer in time ends by name.
+
+A timer is not pure, so what it says enters the log first (DeadlinePassed); the handler decides.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from events.catalogue import CATALOGUE
+from events.lifecycle import DeadlinePassed, TrainingAccepted, TrainingRequested
+from handlers.drafts import draft
+from handlers.history import History
+from party.appending import Causes, StoredDraft, append_draft
+from party.jobs import job_history
+from party.opening import Party
+from party.pump import Pump
+
+
+class DeadlineKeeper:
+    """Watches the jobs that this party asked for. One thread calls `step`."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self._position = 0
+        self._due: dict[str, datetime] = {}
+
+    def pump(self) -> Pump:
+        return Pump("deadlines", self.step, self._forget)
+
+    def step(self, timeout: float = 0.5, now: datetime | None = None) -> None:
+        """Note new requests, let those go that are answered, and say which deadline passed."""
+        for entry in self._party.log.read(self._position):
+            self._position = entry.position
+            event = CATALOGUE.read(entry.envelope).event
+            if entry.envelope.source == self._party.name and isinstance(event, TrainingRequested):
+                asked = datetime.fromisoformat(entry.envelope.time)
+                limit = timedelta(minutes=event.terms.answer_within_minutes)
+                self._due[entry.envelope.stream] = asked + limit
+        moment = now or datetime.now(UTC)
+        for job in [job for job, due in self._due.items() if due <= moment]:
+            del self._due[job]
+            self._say(job_history(self._party.log, job))
+        self._party.log.wait_for_entries(self._position, timeout)
+
+    def _say(self, history: History) -> None:
+        terms = history.terms
+        answered = {fact.source for fact in history.of(TrainingAccepted)}
+        waiting = tuple(
+            name for name in (*terms.participants, terms.arbiter) if name not in answered
+        )
+        if history.is_over or history.has(DeadlinePassed) or not waiting:
+            return
+        passed = draft(DeadlinePassed(job=history.job, waiting_for=waiting), history.job, terms)
+        requested = history.one(TrainingRequested).envelope
+        causes = Causes(private=requested.id, not_before=requested.time)
+        with self._party.log.transaction() as transaction:
+            append_draft(transaction, self._party, StoredDraft(passed, ()), causes, terms)
+
+    def _forget(self) -> None:
+        self._position = 0
+        self._due.clear()

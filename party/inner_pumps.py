@@ -1,0 +1,33 @@
+"""The pumps that work on the log alone: react, project, deadlines. They need no broker."""
+
+from party.deadlines import DeadlineKeeper
+from party.opening import Party
+from party.projecting import Projector
+from party.reactor import Decide, Reactor
+
+
+class InnerPumps:
+    """Threads from `start` to `stop`; what they have not finished they repeat."""
+
+    def __init__(self, party: Party, decide: Decide) -> None:
+        self._projector = Projector(party)
+        deadlines = DeadlineKeeper(party)
+        self._pumps = (Reactor(party, decide).pump(), self._projector.pump(), deadlines.pump())
+
+    def start(self) -> None:
+        for pump in self._pumps:
+            pump.start()
+
+    def ask_to_stop(self) -> None:
+        for pump in self._pumps:
+            pump.stopping.set()
+
+    def stop(self, timeout: float) -> None:
+        """Finish the steps under way, and bring the views up to the log's end."""
+        self.ask_to_stop()
+        for pump in self._pumps:
+            pump.stop(timeout)
+        try:
+            self._projector.step(timeout=0)
+        finally:
+            self._projector.close()
