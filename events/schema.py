@@ -58,6 +58,28 @@ def asyncapi_document(catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
     }
 
 
+def catalogue_document(catalogue: Catalogue = CATALOGUE) -> str:
+    """The catalogue for people, in Markdown: who says what, when, and who may open which payload."""
+    lines = [
+        "# The events",
+        "",
+        "Made from the code by `tally schema --catalogue`. A private event never leaves its "
+        "party's log. Every shared event goes to all members of the job; a payload is sealed to "
+        "the roles named.",
+    ]
+    for kind in catalogue.types.values():
+        issuers = ", ".join(sorted(kind.ISSUERS))
+        privacy = "private" if kind.PRIVATE else "shared"
+        lines += ["", f"## {kind.type_name()}", "", f"*{privacy}, by {issuers}, version "]
+        lines[-1] += f"{kind.VERSION}.* {' '.join((kind.__doc__ or '').split())}"
+        if fields := ", ".join(f"`{name}`" for name in kind.model_fields):
+            lines += ["", f"Says {fields}."]
+        for name, rule in kind.PAYLOADS.items():
+            readers = ", ".join(sorted(rule.readers)) or "nobody else"
+            lines += ["", f"- payload `{name}` ({rule.kind}), opened by {readers}: {rule.meaning}"]
+    return "\n".join(lines) + "\n"
+
+
 def _event_schema(kind: type[Event]) -> dict[str, Any]:
     schema = kind.model_json_schema()
     return {

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from events.catalogue import CATALOGUE
-from events.schema import asyncapi_document, event_schemas
+from events.schema import asyncapi_document, catalogue_document, event_schemas
 
+CATALOGUE_PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 RELEASED = Path(__file__).parent / "released_schemas.json"
 
 
@@ -36,3 +37,9 @@ def test_the_asyncapi_document_names_every_shared_event_and_no_private_one() -> 
     for message in document["components"]["messages"].values():
         name = message["payload"]["$ref"].removeprefix("#/components/schemas/")
         assert name in document["components"]["schemas"]
+
+
+def test_the_page_of_events_is_what_the_code_says() -> None:
+    assert CATALOGUE_PAGE.read_text() == catalogue_document(), (
+        "make it again with `tally schema --catalogue > docs/events.md`"
+    )
