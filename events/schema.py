@@ -6,6 +6,10 @@ from events.catalogue import CATALOGUE, Catalogue
 from events.envelope import Envelope
 from events.event import Event
 
+CATALOGUE_PREFACE = (
+    "Made from the code by `tally schema --catalogue`. A private event never leaves its party's "
+    "log. Every shared event goes to all members of the job; a payload is sealed to the roles named."
+)
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -59,14 +63,8 @@ def asyncapi_document(catalogue: Catalogue = CATALOGUE) -> dict[str, Any]:
 
 
 def catalogue_document(catalogue: Catalogue = CATALOGUE) -> str:
-    """The catalogue for people, in Markdown: who says what, when, and who may open which payload."""
-    lines = [
-        "# The events",
-        "",
-        "Made from the code by `tally schema --catalogue`. A private event never leaves its "
-        "party's log. Every shared event goes to all members of the job; a payload is sealed to "
-        "the roles named.",
-    ]
+    """The catalogue for people, in Markdown: who says what, and who may open which payload."""
+    lines = ["# The events", "", CATALOGUE_PREFACE]
     for kind in catalogue.types.values():
         issuers = ", ".join(sorted(kind.ISSUERS))
         privacy = "private" if kind.PRIVATE else "shared"
