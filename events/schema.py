@@ -8,7 +8,8 @@ from events.event import Event
 
 CATALOGUE_PREFACE = (
     "Made from the code by `tally schema --catalogue`. A private event never leaves its party's "
-    "log. Every shared event goes to all members of the job; a payload is sealed to the roles named."
+    "log. Every shared event goes to all members of the job; a payload is sealed to "
+    "the roles named."
 )
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
