@@ -4,7 +4,8 @@ TallyError        one message, no traceback, exit code 2
 ├── JobFileError  JOB.toml cannot be read or is not a job
 ├── DemoError     the demo's options or files do not fit together
 ├── JobFailedError  the job ended without a model; exit code 1
-└── JobLookupError  no such job in this party's log
+├── JobLookupError  no such job in this party's log
+└── MeasurementError  this machine computes wrongly: no figure can be given
 """
 
 
@@ -25,4 +26,8 @@ class JobLookupError(TallyError):
 
 
 class JobFailedError(TallyError):
+    pass
+
+
+class MeasurementError(TallyError):
     pass

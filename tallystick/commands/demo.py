@@ -1,6 +1,7 @@
 """`tally demo`: train a joint model on this machine, on real data."""
 
 import datetime as dt
+import logging
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from events.terms import Profile
 from party.sources import SourceSettings
-from tallystick.demo.federation import DemoOptions
+from tallystick.demo.federation import DEFAULT_LEAK_BUDGETS, DemoOptions
 from tallystick.demo.run import run_demo
 from tallystick.demo.show import RoundPrinter, show_summary
 from tallystick.errors import DemoError
+from tallystick.log_output import configure_logging
 
 SHIPPED = ("term_deposit", "high_income")
 
@@ -48,6 +50,10 @@ def demo(
         str | None, typer.Option(help="Day to which dates are counted, YYYY-MM-DD.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json, no text.")] = False,
+    leak_budget: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Equations a row that a party may learn about another's data."),
+    ] = None,
     key_bits: Annotated[int, typer.Option(hidden=True)] = 2048,
 ) -> None:
     """Train a joint model of a bank and a partner, who never show each other their data.
@@ -58,6 +64,7 @@ def demo(
 
     Your own data: --bank FILE --partner FILE, two tables about overlapping customers.
     """
+    configure_logging(logging.ERROR)  # the screen says what is worth a warning, once
     console = Console(stderr=as_json, highlight=False)
     name, bank_file, partner_file = _files(data, bank, partner)
     day = _day(observed_on)
@@ -72,6 +79,7 @@ def demo(
         participants=participants,
         profile=chosen,
         broker=broker,
+        leak_budget=leak_budget or DEFAULT_LEAK_BUDGETS[chosen],
         key_bits=key_bits,
     )
     bus = "RabbitMQ" if broker else "the embedded bus"

@@ -19,7 +19,7 @@ from tallystick.job_file import make_terms
 
 MARKER = ".tallystick-demo"
 # The patent profile needs many rounds, and each teaches the bank about the partner's scores.
-PATENT_LEAK_BUDGET = 2.0
+DEFAULT_LEAK_BUDGETS: dict[Profile, float] = {"default": 0.5, "patent": 2.0}
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,7 @@ class DemoOptions:
     profile: Profile = "default"
     broker: str | None = None
     key_bits: int = 2048
-
-    @property
-    def leak_budget(self) -> float:
-        return PATENT_LEAK_BUDGET if self.profile == "patent" else 0.5
+    leak_budget: float = 0.5
 
 
 def prepare_folder(out: Path) -> None:

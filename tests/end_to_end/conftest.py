@@ -7,7 +7,7 @@ import pytest
 
 from events.terms import Profile
 from party.sources import SourceSettings
-from tallystick.demo.federation import DemoOptions
+from tallystick.demo.federation import DEFAULT_LEAK_BUDGETS, DemoOptions
 
 SHIPPED = Path(__file__).parents[2] / "tallystick" / "data"
 TEST_KEY_BITS = 512
@@ -41,6 +41,7 @@ def options_for(
         participants=participants,
         profile=profile,
         broker=broker,
+        leak_budget=DEFAULT_LEAK_BUDGETS[profile],
         key_bits=TEST_KEY_BITS,
     )
 
