@@ -21,6 +21,7 @@ from paillier.errors import PaillierError
 from party.errors import PartyError
 from projections.errors import ProjectionError
 from store.errors import StoreError
+from tallystick.commands.bench import bench
 from tallystick.commands.demo import demo
 from tallystick.commands.job import job_app
 from tallystick.commands.log import log_app
@@ -62,6 +63,7 @@ app.command()(train)
 app.add_typer(log_app, name="log")
 app.add_typer(projections_app, name="projections")
 app.command()(schema)
+app.command()(bench)
 
 
 @app.callback(invoke_without_command=True)

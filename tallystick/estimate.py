@@ -150,9 +150,13 @@ def gradient_cost(shape: JobShape, bins: Sequence[int], machine: Machine) -> Cos
 
 def bucket_products(rows: int, bins: Sequence[int], kernel: str) -> float:
     """How many products the bins of all variables take, as their groups are chosen."""
-    cell_cost = COMPILED_CELL_COST if kernel == COMPILED else CELL_COST
-    groups = group_variables(bins, rows, cell_cost)
-    return sum(rows + cell_cost * prod(bins[one] for one in group) for group in groups)
+    groups = groups_of(rows, bins, kernel)
+    return sum(rows + _cell_cost(kernel) * prod(bins[one] for one in group) for group in groups)
+
+
+def groups_of(rows: int, bins: Sequence[int], kernel: str) -> list[list[int]]:
+    """Which variables share a pass over the ciphertexts."""
+    return group_variables(bins, rows, _cell_cost(kernel))
 
 
 def table_products(window: int, public_key: PublicKey) -> float:
@@ -160,6 +164,10 @@ def table_products(window: int, public_key: PublicKey) -> float:
     if window == 0:
         return public_key.randomness_bits * comb_costs(public_key).squaring
     return -(-public_key.randomness_bits // window)
+
+
+def _cell_cost(kernel: str) -> float:
+    return COMPILED_CELL_COST if kernel == COMPILED else CELL_COST
 
 
 def _scores(shape: JobShape, machine: Machine) -> Cost:

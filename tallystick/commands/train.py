@@ -11,6 +11,7 @@ import typer
 
 from party.opening import Party, open_party
 from party.requesting import check_request, request_training
+from tallystick.forecast import ForecastingScreen
 from tallystick.job_facts import JobFacts, job_facts
 from tallystick.job_file import read_job_file
 from tallystick.job_report import show_quality
@@ -19,7 +20,6 @@ from tallystick.party_state import is_running
 from tallystick.party_views import write_models
 from tallystick.terminal import note, say
 from tallystick.training import at_work, follow_to_the_end
-from tallystick.training_screen import TrainingScreen
 
 FAILED = 1
 LONGEST_STEM = 40  # a job's id has at most 64 characters, and a moment is added
@@ -55,10 +55,10 @@ def train(
             _say_where_it_goes_on(party, job, folder, as_json=as_json)
             return
         with at_work(party) as begin:
+            screen = ForecastingScreen(party, job, terms)
             note(f"job {job}: reading the data of {party.name}")
             request_training(party, job, terms)
             begin()
-            screen = TrainingScreen(party, job)
             try:
                 follow_to_the_end(party, job, screen)
             except KeyboardInterrupt:
