@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from events.terms import Profile
 from party.sources import SourceSettings
@@ -84,8 +85,9 @@ def demo(
     )
     bus = "RabbitMQ" if broker else "the embedded bus"
     console.print(
-        f"[bold]{name}[/]: bank, {participants} participant{'s'[: participants > 1]} and arbiter "
-        f"on {bus}, {chosen} profile, {key_bits}-bit key",
+        f"[bold]{escape(name)}[/]: bank, {participants} "
+        f"participant{'s'[: participants > 1]} and arbiter on {bus}, {chosen} profile, "
+        f"{key_bits}-bit key",
         soft_wrap=True,
     )
     summary = run_demo(options, RoundPrinter(console, chosen))

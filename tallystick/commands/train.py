@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import re
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from party.requesting import check_request, request_training
 from tallystick.forecast import ForecastingScreen
 from tallystick.job_facts import JobFacts, job_facts
 from tallystick.job_file import read_job_file
+from tallystick.job_name import job_stem
 from tallystick.job_report import show_quality
 from tallystick.log_output import configure_logging
 from tallystick.party_state import is_running
@@ -22,7 +22,6 @@ from tallystick.terminal import note, say
 from tallystick.training import at_work, follow_to_the_end
 
 FAILED = 1
-LONGEST_STEM = 40  # a job's id has at most 64 characters, and a moment is added
 
 
 def train(
@@ -75,8 +74,7 @@ def train(
 
 def job_id(file: Path, moment: dt.datetime) -> str:
     """`Spring campaign.toml` at a moment becomes `spring-campaign-20260131-120000`."""
-    stem = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:LONGEST_STEM] or "job"
-    return f"{stem}-{moment:%Y%m%d-%H%M%S}"
+    return f"{job_stem(file.stem)}-{moment:%Y%m%d-%H%M%S}"
 
 
 def _say_where_it_goes_on(party: Party, job: str, folder: Path, *, as_json: bool) -> None:

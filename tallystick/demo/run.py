@@ -17,6 +17,7 @@ from tallystick.demo.federation import (
 from tallystick.demo.summary import Summary, summarise
 from tallystick.errors import DemoError, JobFailedError
 from tallystick.following import JobProgress, follow_job
+from tallystick.job_name import job_stem
 
 QUIET_SECONDS = 30.0
 
@@ -31,7 +32,7 @@ def run_demo(options: DemoOptions, watch: Watch) -> Summary:
     """
     prepare_folder(options.out)
     folders = create_parties(options)
-    job = f"demo-{options.name}".replace("_", "-").lower()
+    job = f"demo-{job_stem(options.name)}"
     with running(folders, options.broker) as parties:
         began = time.monotonic()
         request_training(parties["bank"], job, demo_terms(options, folders))

@@ -56,6 +56,8 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
     console.print()
     console.print(_parties_table(summary))
     console.print(_quality_table(summary))
+    if summary.auc_joint is None:
+        console.print(_why_no_figure(summary), soft_wrap=True)
     console.print(
         f"{summary.rows_aligned:,} customers in common; trained on {summary.training_rows:,}, "
         f"measured on {summary.held_out_rows:,} held out.\n"
@@ -108,3 +110,9 @@ def _quality_table(summary: Summary) -> Table:
     ):
         table.add_row(name, *("-" if figure is None else f"{figure:.4f}" for figure in (auc, loss)))
     return table
+
+
+def _why_no_figure(summary: Summary) -> str:
+    if not summary.held_out_rows:
+        return "No customer in common fell into the held-out fold: the models are not measured."
+    return "All customers held out have one label: no figure is defined."

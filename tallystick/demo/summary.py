@@ -6,13 +6,14 @@ import numpy as np
 from pydantic import Field
 
 from events.lifecycle import TrainingAccepted, TrainingRequested, TrainingStopped
-from events.models import ModelEvaluated
+from events.models import ModelEvaluated, Quality
 from events.preparation import FeaturesPrepared, PublicKeyIssued, RowsAligned
 from events.vocabulary import Frozen
 from handlers.history import History
 from handlers.leakage import leakage
 from handlers.prepared import own_prepared, own_snapshot
 from handlers.preparing import common_rows
+from learning.errors import QualityError
 from learning.quality import logistic_quality
 from learning.reference import pooled_reference
 from party.jobs import job_history
@@ -66,7 +67,7 @@ def summarise(
     terms = history.terms
     aligned = history.one(RowsAligned).event
     stopped = history.one(TrainingStopped).event
-    evaluated = history.one(ModelEvaluated).event
+    alone, joint = _evaluated(history)
     pooled_auc, pooled_loss = _pooled(parties, job)
     return Summary(
         data=name,
@@ -82,17 +83,24 @@ def summarise(
         stopped=stopped.reason,
         seconds=round(seconds, 3),
         seconds_per_round=round(pace, 3),
-        auc_bank_alone=evaluated.alone.auc,
-        auc_joint=evaluated.joint.auc,
+        auc_bank_alone=alone.auc,
+        auc_joint=joint.auc,
         auc_pooled_reference=pooled_auc,
-        ks_joint=evaluated.joint.ks,
-        lift_joint=evaluated.joint.lift,
-        log_loss_bank_alone=evaluated.alone.log_loss,
-        log_loss_joint=evaluated.joint.log_loss,
+        ks_joint=joint.ks,
+        lift_joint=joint.lift,
+        log_loss_bank_alone=alone.log_loss,
+        log_loss_joint=joint.log_loss,
         log_loss_pooled_reference=pooled_loss,
         events=sum(not entry.envelope.is_private for entry in bank.log.job(job)),
         parties={name: _figures(party, history) for name, party in parties.items()},
     )
+
+
+def _evaluated(history: History) -> tuple[Quality, Quality]:
+    """The bank alone and jointly; no figure where nobody was held out."""
+    for fact in history.of(ModelEvaluated):
+        return fact.event.alone, fact.event.joint
+    return Quality(), Quality()
 
 
 def _figures(party: Party, history: History) -> PartyFigures:
@@ -116,7 +124,10 @@ def _customers(name: str, history: History) -> int | None:
 
 
 def _pooled(parties: Mapping[str, Party], job: str) -> tuple[float | None, float | None]:
-    """scikit-learn on everybody's columns in one table, with the same bins and penalty."""
+    """scikit-learn on everybody's columns in one table, with the same bins and penalty.
+
+    None where no figure is defined: nobody is held out, or all have one label.
+    """
     bank = parties["bank"]
     history = job_history(bank.log, job)
     terms = history.terms
@@ -135,5 +146,8 @@ def _pooled(parties: Mapping[str, Party], job: str) -> tuple[float | None, float
         kind="logistic",
         inverse_penalty=terms.inverse_penalty,
     )
-    quality = logistic_quality(scores[held_out], labels[held_out])
+    try:
+        quality = logistic_quality(scores[held_out], labels[held_out])
+    except QualityError:
+        return None, None
     return round(quality.auc, 9), round(quality.log_loss, 9)
