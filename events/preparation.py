@@ -1,11 +1,14 @@
 """Keys, data and alignment: everything before the first round (requirements P, A, T3)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from events.event import Event, kept, payload_rules, sealed_to
-from events.vocabulary import DATA_ROLES, Role
+from events.vocabulary import DATA_ROLES, Digest, Role
+
+# At most a key of 8,192 bits, squared.
+Hexadecimal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,4096}$")]
 
 
 class DataSnapshotted(Event):
@@ -39,9 +42,9 @@ class PublicKeyIssued(Event):
     """
 
     ISSUERS: ClassVar = frozenset({Role.ARBITER})
-    key_id: str
-    modulus: str
-    obfuscator_base: str
+    key_id: Digest
+    modulus: Hexadecimal
+    obfuscator_base: Hexadecimal
 
 
 class IdentifiersPosted(Event):

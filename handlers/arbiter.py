@@ -73,8 +73,6 @@ def decrypt_masked_gradient(
     key = public_key(history, own)
     if not _round_is_open(history, current):
         raise ProtocolError(f"{owner} asks for decryption in round {current}, which is not open")
-    if len(history.of(EncryptedGradientPosted, source=owner, round=current)) > 1:
-        raise ProtocolError(f"{owner} asks for decryption twice in round {current}")
     columns = history.one(FeaturesPrepared, source=owner).event.columns
     entitled = -(-columns // slots_per_ciphertext(key, job_slot_bits(history)))
     ciphertexts = read_ciphertexts(own.read(fact.payload("gradient")), key, owner, entitled)
@@ -94,8 +92,6 @@ def count_flags(history: History, fact: Fact[StopFlagRaised], own: Own) -> Decis
     flags = history.of(StopFlagRaised, round=current)
     if {flag.source for flag in flags} != set(terms.data_parties):
         return []
-    if len(flags) != len(terms.data_parties):
-        raise ProtocolError(f"a party sends two flags in round {current}")
     raised = [_open_flag(history, flag, own) for flag in flags]
     if all(raised):
         stopped = TrainingStopped(round=current, reason="all flags raised")

@@ -8,15 +8,17 @@ from events.terms import Kind
 from handlers.drafts import Draft, draft
 from handlers.errors import ProtocolError
 from handlers.history import History
+from handlers.keys import residual_of
 from handlers.own import Own
 from handlers.prepared import held_out_mask, own_prepared, own_snapshot
 from handlers.preparing import common_rows, own_labels
 from handlers.scores import held_out_scores
-from learning.errors import QualityError
+from learning.errors import LearningError, QualityError
 from learning.fixed_point import from_grid, partial_scores
 from learning.optimisers import Constant
 from learning.pretraining import pretrain
 from learning.quality import LogisticQuality, linear_quality, logistic_quality
+from learning.residuals import check_scores
 
 # Figures are for people; the grid keeps the last bits of a float out of the event.
 DIGITS = 9
@@ -27,10 +29,15 @@ def evaluate(history: History, own: Own) -> Draft:
     terms = history.terms
     own_part = held_out_scores(history, own)
     parts = [own_part]
-    for fact in history.of(PartialScoreReturned):
+    for name in terms.participants:
+        fact = history.of(PartialScoreReturned, source=name)[0]
         part = own.array(fact.payload("scores"), "i8")
         if part.shape != own_part.shape:
-            raise ProtocolError(f"{fact.source} returned {len(part)} scores, not {len(own_part)}")
+            raise ProtocolError(f"{name} returned {len(part)} scores, not {len(own_part)}")
+        try:
+            check_scores(residual_of(terms), part)
+        except LearningError as error:
+            raise ProtocolError(f"{name} returned scores that cannot be: {error}") from None
         parts.append(part)
     joint = from_grid(np.sum(parts, axis=0))
     snapshot = own_snapshot(history, own)

@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 from events.catalogue import Fact
 from events.event import Event
-from events.lifecycle import TrainingFailed, TrainingRequested
+from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
 from events.terms import Terms
 from handlers.errors import ProtocolError
 
@@ -19,11 +19,15 @@ class History:
     def __init__(self, job: str, facts: Iterable[Fact[Event]] = ()) -> None:
         self.job = job
         self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
+        self.is_over = False
         for fact in facts:
             self.add(fact)
 
     def add(self, fact: Fact[Event]) -> None:
+        """A failure ends the job unless it was stopped before: nothing undoes a trained model."""
         self._by_type[type(fact.event)].append(fact)
+        if isinstance(fact.event, TrainingFailed) and not self.is_stopped:
+            self.is_over = True
 
     def of(self, kind: type[E], *, source: str | None = None, **fields: object) -> list[Fact[E]]:
         """Facts of one type, from one source, whose event has these field values."""
@@ -62,6 +66,6 @@ class History:
         return bool(self._by_type[TrainingRequested])
 
     @property
-    def is_over(self) -> bool:
-        """Failed: no handler acts on the job any more."""
-        return bool(self._by_type[TrainingFailed])
+    def is_stopped(self) -> bool:
+        """The arbiter ended the rounds: the parameters are final."""
+        return bool(self._by_type[TrainingStopped])

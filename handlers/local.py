@@ -8,6 +8,7 @@ from events.catalogue import Fact
 from events.envelope import PayloadReference
 from events.lifecycle import (
     DeadlinePassed,
+    TrainingAccepted,
     TrainingDeclined,
     TrainingFailed,
     TrainingRequested,
@@ -38,16 +39,22 @@ from handlers.leakage import check_leak_budget
 from handlers.model import save_model
 from handlers.own import Own, secret_commitment
 from handlers.prepared import own_snapshot
-from handlers.preparing import own_handles, own_labels, prepare, training_labels
+from handlers.preparing import (
+    held_out_rows,
+    own_handles,
+    own_labels,
+    prepare,
+    training_labels,
+)
 from handlers.scores import training_scores
 from handlers.training import post_gradient, ready_to_train, update_parameters
 from learning.errors import LearningError
-from learning.folds import fold_of
-from learning.residuals import LARGEST_LOG_ODDS, plan_residual
+from learning.residuals import LARGEST_LOG_ODDS, ResidualPlan, plan_residual
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
 from paillier.residual import combine, multiply
 
 ALIGNMENT_KEY_BYTES = 32
+LONGEST_DETAIL = 1000
 
 
 def training_request(
@@ -71,9 +78,13 @@ def give_up_when_declined(history: History, fact: Fact[TrainingDeclined], _own: 
     return [draft(TrainingFailed(code="declined", detail=detail), history.job, history.terms)]
 
 
-def give_up_at_deadline(history: History, fact: Fact[DeadlinePassed], _own: Own) -> Decision:
-    waiting = ", ".join(fact.event.waiting_for)
-    detail = f"no answer in time from {waiting}"
+def give_up_at_deadline(history: History, _fact: Fact[DeadlinePassed], _own: Own) -> Decision:
+    terms = history.terms
+    answered = {answer.source for answer in history.of(TrainingAccepted)}
+    waiting = [name for name in (*terms.participants, terms.arbiter) if name not in answered]
+    if not waiting:
+        return []  # the last answer came while the timer spoke
+    detail = f"no answer in time from {', '.join(waiting)}"[:LONGEST_DETAIL]
     return [draft(TrainingFailed(code="deadline", detail=detail), history.job, history.terms)]
 
 
@@ -94,17 +105,13 @@ def align_when_all_posted(history: History, _fact: Fact[IdentifiersPosted], own:
             "the parties write customer ids in the same form",
         )
     snapshot, rows = own_snapshot(history, own), rows_of(order, own_order)
-    held_out = np.array(
-        [fold_of(snapshot.ids[row], terms.folds) == terms.held_out_fold for row in rows], np.uint8
-    )
-    label = training_labels(snapshot, rows[held_out == 0], terms)
-    aligned = RowsAligned(
-        rows=len(order),
-        training_rows=int((held_out == 0).sum()),
-        held_out_rows=int(held_out.sum()),
-    )
-    handles = blob("handles", join_handles(order), len(order), 16)
-    drafts = [draft(aligned, history.job, terms, handles, vector("held_out", held_out))]
+    held_out = held_out_rows(snapshot, rows, terms)
+    label = training_labels(snapshot, rows[~held_out], terms)
+    count = int(held_out.sum())
+    aligned = RowsAligned(rows=len(order), training_rows=len(order) - count, held_out_rows=count)
+    handles = blob("handles", join_handles(order), len(order))
+    mask = vector("held_out", held_out.astype(np.uint8))
+    drafts = [draft(aligned, history.job, terms, handles, mask)]
     if terms.profile == "patent":
         shared = LabelsShared(rows=len(label))
         drafts.insert(0, draft(shared, history.job, terms, vector("labels", label)))
@@ -136,7 +143,9 @@ def post_residual_when_ready(history: History, number: int, own: Own) -> Decisio
     ):
         return []
     key, own_scores = public_key(history, own), training_scores(history, own, number)
-    posted = history.of(EncryptedScorePosted, round=number)
+    posted = [
+        history.one(EncryptedScorePosted, source=name, round=number) for name in terms.participants
+    ]
     rows, degree = len(own_scores), degree_of(terms)
     powers = [
         read_ciphertexts(own.read(fact.payload("scores")), key, fact.source, degree * rows)
@@ -152,14 +161,23 @@ def post_residual_when_ready(history: History, number: int, own: Own) -> Decisio
     if plan.square_multipliers is not None:
         squares = multiply([power[rows:] for power in powers], key, own.threads)
         weighted.append((squares, plan.square_multipliers))
-    commitments = [fact.payload("scores").commitment for fact in posted]
-    digest = hashlib.sha256(plan.additions.tobytes()).digest()
-    generator = own.generator(history.job, "residuals", number, digest, *commitments)
+    generator = own.generator(history.job, "residuals", number, key.key_id, _inputs(plan, posted))
     additions = encryptor(history, own).encrypt(plan.additions.tolist(), generator, own.threads)
     residuals = combine(weighted, additions, key, own.threads)
     event = EncryptedResidualPosted(round=number, slope=plan.slope, scale=plan.scale)
     payload = blob("residuals", to_bytes(residuals, key), rows, ciphertext_bytes(key))
     return [draft(event, history.job, terms, payload)]
+
+
+def _inputs(plan: ResidualPlan, posted: list[Fact[EncryptedScorePosted]]) -> bytes:
+    """A digest of everything that goes into the residuals: a synthetic nonce."""
+    digest = hashlib.sha256(plan.additions.tobytes())
+    digest.update(np.asarray(plan.multipliers).tobytes())
+    if plan.square_multipliers is not None:
+        digest.update(plan.square_multipliers.tobytes())
+    for fact in posted:
+        digest.update(fact.payload("scores").commitment.encode())
+    return digest.digest()
 
 
 def finish(history: History, _fact: Fact[TrainingStopped], own: Own) -> Decision:

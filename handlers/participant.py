@@ -75,7 +75,7 @@ def post_identifiers_when_all_accepted(
         return []
     handles = sorted(own_handles(history, own))
     event = IdentifiersPosted(customers=len(own_snapshot(history, own).ids))
-    payload = blob("handles", join_handles(handles), len(handles), 16)
+    payload = blob("handles", join_handles(handles), len(handles))
     return [draft(event, history.job, terms, payload)]
 
 
@@ -115,7 +115,7 @@ def _post_scores(history: History, own: Own, number: int) -> Decision:
         squares = squared_scores(scores)
         powers, spread = np.concatenate([scores, squares]), np.array([score_spread(squares)])
     digest = hashlib.sha256(powers.tobytes()).digest()
-    generator = own.generator(history.job, "scores", number, digest)
+    generator = own.generator(history.job, "scores", number, key.key_id, digest)
     ciphertexts = encryptor(history, own).encrypt(powers.tolist(), generator, own.threads)
     payload = blob("scores", to_bytes(ciphertexts, key), len(ciphertexts), ciphertext_bytes(key))
     event = EncryptedScorePosted(round=number)

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from events.preparation import DataPrepared, DataSnapshotted, RowsAligned
 from events.rounds import ParametersUpdated
+from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.own import Own
 from handlers.snapshot import Snapshot, decode_snapshot
@@ -65,8 +66,13 @@ def own_prepared(history: History, own: Own) -> Prepared:
 
 
 def held_out_mask(history: History, own: Own) -> NDArray[np.bool_]:
-    reference = history.one(RowsAligned).payload("held_out")
-    return own.array(reference, "u1").astype(np.bool_)
+    """Which of the common rows nobody trains on, as many as announced. Raises ProtocolError."""
+    aligned = history.one(RowsAligned)
+    mask = own.array(aligned.payload("held_out"), "u1")
+    counts = np.bincount(mask, minlength=2).tolist()
+    if counts != [aligned.event.training_rows, aligned.event.held_out_rows]:
+        raise ProtocolError(f"{aligned.source} holds out other rows than it announces")
+    return mask.astype(np.bool_)
 
 
 def own_parameters(history: History, own: Own, after_round: int) -> Parameters:

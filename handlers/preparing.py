@@ -16,6 +16,7 @@ from handlers.scores import constant_of
 from handlers.snapshot import Snapshot
 from learning.binning import VariableBins, apply_bins, learn_bins
 from learning.errors import ConstantColumnError, LearningError, NothingToLearnError
+from learning.folds import fold_of
 from learning.pretraining import pretrain
 
 
@@ -50,6 +51,12 @@ def training_labels(
     """Raises JobError for one class only: there is nothing to learn (P2)."""
     if snapshot.label is None:
         raise JobError("data", f"{terms.local} has no labels in its data")
+    if not len(rows):
+        raise JobError(
+            "data",
+            f"every common customer is in fold {terms.held_out_fold} of {terms.folds}, which is "
+            "held out: choose other folds",
+        )
     labels = np.asarray(snapshot.label[rows] / terms.label_unit)
     if len(np.unique(labels)) < 2:
         raise JobError("data", "all common training rows have the same label: nothing to learn")
@@ -61,6 +68,7 @@ def prepare(history: History, own: Own) -> list[Draft]:
     terms = history.terms
     rows, held_out = common_rows(history, own), held_out_mask(history, own)
     snapshot = own_snapshot(history, own)
+    _check_rows(history, own, snapshot, rows, held_out)
     variables: list[VariableBins] = []
     codes: list[NDArray[np.uint8]] = []
     constant: list[str] = []
@@ -103,6 +111,26 @@ def prepare(history: History, own: Own) -> list[Draft]:
         ),
         draft(announced, history.job, terms),
     ]
+
+
+def _check_rows(
+    history: History,
+    own: Own,
+    snapshot: Snapshot,
+    rows: NDArray[np.int64],
+    held_out: NDArray[np.bool_],
+) -> None:
+    """Enough customers for this party's policy; of the agreed fold held out, and no others."""
+    if len(rows) < own.policy.smallest_overlap:
+        raise JobError("no-overlap", f"{len(rows)} common customers are too few for {own.name}")
+    if not np.array_equal(held_out, held_out_rows(snapshot, rows, history.terms)):
+        raise ProtocolError(f"{history.terms.local} holds out other customers than the terms say")
+
+
+def held_out_rows(snapshot: Snapshot, rows: NDArray[np.int64], terms: Terms) -> NDArray[np.bool_]:
+    """True for the customers of the held-out fold; whoever knows an id knows its fold."""
+    folds = (fold_of(snapshot.ids[row], terms.folds) for row in rows)
+    return np.fromiter((fold == terms.held_out_fold for fold in folds), np.bool_, len(rows))
 
 
 def _starting_parameters(

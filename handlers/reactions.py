@@ -9,8 +9,9 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, WorkFailed
 from events.vocabulary import Role
 from handlers import arbiter, local, participant
+from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
-from handlers.errors import JobError, RegistryError
+from handlers.errors import JobError, ProtocolError, RegistryError
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.own import Own
@@ -23,6 +24,9 @@ REACTIONS: Mapping[Role, Reactions] = {
     Role.ARBITER: arbiter.REACTIONS,
     Role.AUDITOR: {},
 }
+
+# An auditor only listens.
+SPEAKING = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
 
 # Facts that are kept and shown, and that no role acts on.
 ONLY_RECORDED = frozenset(
@@ -41,14 +45,18 @@ def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decisio
     """What this party does about the last fact of the history.
 
     A job that is over is left alone. A JobError becomes TrainingFailed for all members, its
-    private part an event that stays at home.
+    private part an event that stays at home. After the stop, what does not belong is ignored.
     """
     handler = REACTIONS[role].get(type(fact.event))
-    if handler is None or history.is_over:
+    if role not in SPEAKING or history.is_over:
         return []
     try:
-        return handler(history, fact, own)
+        check_conformance(history, fact)
+        return handler(history, fact, own) if handler else []
     except JobError as error:
+        if history.is_stopped and isinstance(error, ProtocolError):
+            log.warning("ignored_after_stop", job=history.job, detail=error.detail)
+            return []
         log.warning("job_failed", job=history.job, code=error.code, detail=error.detail)
         return _failure(history, error)
 

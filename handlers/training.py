@@ -64,7 +64,7 @@ def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Ow
     gradient = one_hot_gradient(residuals, codes, prepared.bins, key, own.threads)
     packed = pack(gradient, job_slot_bits(history), key, own.threads)
     digest = hashlib.sha256(to_bytes(packed, key)).digest()
-    generator = own.generator(history.job, "gradient", number, digest)
+    generator = own.generator(history.job, "gradient", number, key.key_id, digest)
     obfuscators = encryptor(history, own).obfuscators(len(packed), generator, own.threads)
     masked = apply_masks(packed, _masks(history, own, fact, len(packed)), obfuscators, key)
     event = EncryptedGradientPosted(round=number, ciphertexts=len(masked))
@@ -171,7 +171,7 @@ def _flag(history: History, own: Own, number: int, value: float) -> Draft:
     calm = loss_is_flat if history.terms.profile == "patent" else steps_are_small
     key = public_key(history, own)
     flag = int(calm(values, rule))
-    generator = own.generator(history.job, "flag", number, flag)
+    generator = own.generator(history.job, "flag", number, key.key_id, flag)
     ciphertext = encryptor(history, own).encrypt([flag], generator)
     payload = blob("flag", to_bytes(ciphertext, key), 1, ciphertext_bytes(key))
     return draft(StopFlagRaised(round=number), history.job, history.terms, payload)
@@ -185,5 +185,6 @@ def _masks(
         residual.payload("residuals").commitment,
         history.one(DataPrepared).payload("codes").commitment,
     )
-    generator = own.generator(history.job, "mask", residual.event.round, *inputs)
-    return draw_masks(count, public_key(history, own).n, generator)
+    key = public_key(history, own)
+    generator = own.generator(history.job, "mask", residual.event.round, key.key_id, *inputs)
+    return draw_masks(count, key.n, generator)

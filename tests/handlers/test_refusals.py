@@ -10,6 +10,7 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, WorkFailed
 from events.rounds import EncryptedGradientPosted, StopFlagRaised
 from handlers import arbiter
+from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft
 from handlers.errors import ProtocolError
 from handlers.history import History
@@ -106,6 +107,7 @@ def test_the_arbiter_decrypts_once_a_round_and_the_agreed_number_only(key: Priva
         history = History(federation.job, facts[: facts.index(asked)])
         for fact in asking:
             history.add(fact)
+        check_conformance(history, asking[-1])
         return arbiter.decrypt_masked_gradient(history, asking[-1], party.own)
 
     assert before.is_known
@@ -113,7 +115,7 @@ def test_the_arbiter_decrypts_once_a_round_and_the_agreed_number_only(key: Priva
     with pytest.raises(ProtocolError, match="twice"):
         answer(asked, asked)
     late = Fact(asked.envelope, EncryptedGradientPosted(round=2, ciphertexts=1))
-    with pytest.raises(ProtocolError, match="not open"):
+    with pytest.raises(ProtocolError, match="round 2 out of turn"):
         answer(late)
     other = next(
         fact
