@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from events.catalogue import CATALOGUE, Fact
+from events.envelope import Envelope
 from events.event import Event
 from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
 from events.vocabulary import Role
@@ -50,11 +51,15 @@ log = structlog.get_logger()
 
 
 class Reactor:
-    """Runs the handlers of one party. One thread calls `step`."""
+    """Runs the handlers of one party. One thread calls `step`.
+
+    A job whose history makes no sense is left alone until the next start; the others go on.
+    """
 
     def __init__(self, party: Party, decide: Decide) -> None:
         self._party = party
         self._decide = decide
+        self._left_alone: set[str] = set()
         self.forget()
 
     def pump(self) -> Pump:
@@ -79,40 +84,56 @@ class Reactor:
         return True
 
     def forget(self) -> None:
-        """Nothing in memory that the log does not say: it is read again from the start."""
+        """Nothing in memory that the log does not say."""
         self._position = 0
         self._saved: int | None = None
         self._page: deque[Entry] = deque()
         self._histories: dict[str, History] = {}
-        self._private_causes: dict[str, str | None] = {}
+        self._settled: set[str] = set()
 
     def _catch_up(self) -> None:
-        """Fold what was reacted to before this process began."""
-        if self._saved is not None:
-            return
-        cursor = self._party.log.cursor(CURSOR)
-        while self._position < cursor:
-            for entry in self._party.log.read(self._position, min(PAGE, cursor - self._position)):
-                self._fold(entry)
-                self._position = entry.position
-        self._saved = cursor
+        """Go on behind what was reacted to before this process began."""
+        if self._saved is None:
+            self._position = self._saved = self._party.log.cursor(CURSOR)
 
-    def _fold(self, entry: Entry) -> tuple[History, Fact[Event]]:
-        fact = CATALOGUE.read(entry.envelope)
-        history = self._histories.setdefault(fact.job, History(fact.job))
-        history.add(fact)
-        if entry.envelope.is_private:
-            self._private_causes[entry.envelope.id] = entry.envelope.cause
-        return history, fact
+    def _history(self, job: str, before: int) -> History:
+        """The job up to, and without, position `before`: from memory, or from the log.
+
+        A job that is over or trained stays in memory only until another one has its turn.
+        """
+        for other in self._settled - {job}:
+            self._histories.pop(other, None)
+        self._settled &= {job}
+        if job not in self._histories:
+            entries = self._party.log.job(job)
+            known = (CATALOGUE.read(one.envelope) for one in entries if one.position < before)
+            self._histories[job] = History(job, known)
+        return self._histories[job]
 
     def _react(self, entry: Entry) -> None:
-        history, fact = self._fold(entry)
+        """A job that this software cannot follow must not keep the others waiting."""
+        job = _job_of(entry)
+        if job not in self._left_alone:
+            try:
+                self._follow(entry)
+            except STORE_FAILURES:
+                raise
+            except Exception as fault:  # noqa: BLE001
+                log.error("job_left_alone", job=job, fault=describe(fault))  # noqa: TRY400
+                self._left_alone.add(job)
+                self._histories.pop(job, None)
+        self._position = entry.position
+
+    def _follow(self, entry: Entry) -> None:
+        fact = CATALOGUE.read(entry.envelope)
+        history = self._history(fact.job, entry.position)
+        history.add(fact)
         role = history.terms.role_of(self._party.name) if history.is_known else None
         if role is not None:
             self._decide_and_append(entry, role, history, fact)
             if history.is_over or history.has(TrainingStopped):
                 self._party.own.forget(history.job)
-        self._position = entry.position
+                self._settled.add(history.job)
 
     def _decide_and_append(
         self, entry: Entry, role: Role, history: History, fact: Fact[Event]
@@ -156,15 +177,21 @@ class Reactor:
 
     def _causes(self, history: History, fact: Fact[Event]) -> Causes:
         """Others do not have this party's private events: they are told the nearest shared one."""
-        shared: str | None = fact.envelope.id
-        while shared in self._private_causes:
-            shared = self._private_causes[shared]
-        if shared is None:
-            shared = history.one(TrainingRequested).envelope.id
-        return Causes(shared=shared, private=fact.envelope.id, not_before=fact.envelope.time)
+        nearest: Envelope | None = fact.envelope
+        while nearest is not None and nearest.is_private:
+            cause = self._party.log.entry(nearest.cause) if nearest.cause else None
+            nearest = cause.envelope if cause else None
+        shared = nearest or history.one(TrainingRequested).envelope
+        return Causes(shared=shared.id, private=fact.envelope.id, not_before=fact.envelope.time)
 
     def _save_cursor(self) -> None:
         if self._saved is not None and self._saved < self._position:
             with self._party.log.transaction() as transaction:
                 transaction.move_cursor(CURSOR, self._position)
             self._saved = self._position
+
+
+def _job_of(entry: Entry) -> str:
+    """As `Fact.job`, also of an event that cannot be read."""
+    envelope = entry.envelope
+    return str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream

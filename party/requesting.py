@@ -20,14 +20,16 @@ from party.work import snapshot
 def request_training(party: Party, job: str, terms: Terms) -> Fact[Event]:
     """Ask the members of `terms` for a joint model; the link sends it when the party runs.
 
-    Reads the party's own data first, and writes everything or nothing. Raises RequestError,
-    SourceError, SettingsError, StoreError.
+    Reads the party's own data first, and writes everything or nothing. Raises RequestError (also
+    when somebody else asked under this name meanwhile), SourceError, SettingsError, StoreError.
     """
     check_request(party, job, terms)
     event, stored_data = snapshot(party, job, terms)
     request = training_request(terms, party.own, event.customers, stored_data.payloads[0], job)
     stored_request = store_payloads(party, request)
     with party.log.transaction() as transaction:
+        if transaction.stream_head(party.name, job):  # reading the data took its time
+            raise _requested_before(job)
         snapshotted = append_draft(transaction, party, stored_data, Causes(), terms)
         causes = Causes(not_before=snapshotted.envelope.time)
         return append_draft(transaction, party, stored_request, causes, terms)
@@ -69,12 +71,16 @@ def check_request(party: Party, job: str, terms: Terms) -> None:
     if terms.local != party.name:
         raise RequestError(f"the job's local party is {terms.local}, this party is {party.name}")
     if job_history(party.log, job).is_known:
-        raise RequestError(f"job {job} was requested before: give the new one another name")
+        raise _requested_before(job)
     if objection := refusal(terms, party.settings.policy):
         raise RequestError(f"this party's own policy does not allow it: {objection}")
     for member in terms.members:
         if member.name != party.name:
             _check_member(party, member.name, member.role)
+
+
+def _requested_before(job: str) -> RequestError:
+    return RequestError(f"job {job} was requested before: give the new one another name")
 
 
 def _check_member(party: Party, name: str, role: Role) -> None:

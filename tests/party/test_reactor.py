@@ -1,6 +1,7 @@
 """The react pump: one entry, one decision, one transaction; a crash repeats it to the bit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from party.opening import Party, read_private_key
 from party.pump import Pump
 from party.reactor import CURSOR, Reactor
 from store.errors import CommitmentError, StoreFullError
+from store.transaction import LogTransaction
 from tests.party.federation import (
     HEX,
     JOB,
@@ -361,3 +363,71 @@ def test_a_job_that_is_over_gets_no_second_failure(parties: dict[str, Party]) ->
 
     react(Reactor(partner, fail_late))
     assert types(partner) == ["TrainingRequested", "TrainingFailed"]
+
+
+def accept_once(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
+    if isinstance(fact.event, TrainingRequested):
+        accepted = TrainingAccepted(customers=1, secret_commitment=HEX, data_commitment=None)
+        return [draft(accepted, history.job, history.terms)]
+    return []
+
+
+def test_a_job_that_makes_no_sense_does_not_stop_the_others(
+    parties: dict[str, Party], capsys: pytest.CaptureFixture[str]
+) -> None:
+    partner, bank = parties["partner"], parties["bank"]
+    for job in ("twice", "twice", "sound"):
+        receive(partner, request(bank, job=job))
+    pump = Reactor(partner, accept_once)
+    react(pump)
+    pump.step(0)
+    assert [entry.envelope.type for entry in partner.log.stream("partner", "sound")] == [
+        "TrainingAccepted"
+    ]
+    assert partner.log.cursor(CURSOR) == partner.log.head()
+    receive(partner, say(bank, FeaturesPrepared(variables=1, columns=1), job="twice"))
+    react(pump)
+    assert capsys.readouterr().out.count("job_left_alone") == 1
+
+
+def test_a_fault_that_cannot_even_be_told_does_not_stop_the_others(
+    parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner, bank = parties["partner"], parties["bank"]
+    for job in ("bad", "sound"):
+        receive(partner, request(bank, job=job))
+    true_append = appending.append_draft
+
+    def only_sound(transaction: LogTransaction, *arguments: Any) -> Fact[Event]:
+        if arguments[1].draft.job == "bad":
+            raise ValueError("nothing can be said about this job")
+        return true_append(transaction, *arguments)
+
+    monkeypatch.setattr(reactor, "append_draft", only_sound)
+    react(Reactor(partner, accept_once))
+    assert not partner.log.stream("partner", "bad")
+    assert partner.log.stream("partner", "sound")
+
+
+def test_a_job_that_is_over_leaves_the_memory_and_comes_back_when_needed(
+    parties: dict[str, Party],
+) -> None:
+    partner, bank = parties["partner"], parties["bank"]
+    seen: dict[str, list[int]] = {"old": [], "new": []}
+
+    def count(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
+        requests, prepared = history.of(TrainingRequested), history.of(FeaturesPrepared)
+        seen[history.job].append(len(requests) + len(prepared))
+        return []
+
+    pump = Reactor(partner, count)
+    receive(partner, request(bank, job="old"))
+    receive(partner, say(bank, TrainingFailed(code="cancelled", detail="-"), job="old"))
+    react(pump)
+    receive(partner, request(bank, job="new"))
+    react(pump)
+    assert set(pump._histories) == {"new"}
+    for _ in range(2):  # the second one is in the log already when the first one is reacted to
+        receive(partner, say(bank, FeaturesPrepared(variables=1, columns=1), job="old"))
+    react(pump)
+    assert seen == {"old": [1, 1, 2, 3], "new": [1]}

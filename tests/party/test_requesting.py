@@ -8,11 +8,13 @@ import pytest
 from events.lifecycle import TrainingRequested
 from events.terms import Member, Terms
 from events.vocabulary import Role
+from party import requesting
 from party.creating import create_party
 from party.errors import RequestError, SettingsError, SourceError
 from party.jobs import job_history
 from party.opening import Party, open_party, party_card, trust
 from party.requesting import cancel_training, request_training
+from party.work import snapshot
 from tests.party.federation import JOB, ROLES, make_federation, terms
 
 ROWS = "id,age,y\n" + "".join(f"{number},{20 + number % 50},{number % 2}\n" for number in range(99))
@@ -125,6 +127,24 @@ def test_a_job_is_requested_once(bank: Party) -> None:
     request_training(bank, JOB, terms())
     with pytest.raises(RequestError, match="requested before"):
         request_training(bank, JOB, terms())
+
+
+def test_of_two_requests_at_once_one_is_refused(
+    bank: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two commands that both read the data, the second one to finish writes nothing."""
+    def overtaken(party: Party, job: str, agreed: Terms) -> object:
+        monkeypatch.setattr(requesting, "snapshot", snapshot)
+        request_training(party, job, agreed)
+        return snapshot(party, job, agreed)
+
+    monkeypatch.setattr(requesting, "snapshot", overtaken)
+    with pytest.raises(RequestError, match="requested before"):
+        request_training(bank, JOB, terms())
+    assert [entry.envelope.type for entry in bank.log.read()] == [
+        "DataSnapshotted",
+        "TrainingRequested",
+    ]
 
 
 def test_only_a_local_party_asks(tmp_path: Path) -> None:
