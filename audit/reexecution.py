@@ -1,32 +1,47 @@
 """Running a party's handlers again over its log: the same events to the bit, or where they differ.
 
 What came from outside enters as it stands in the log: requests and cancellations of an operator,
-the data as it was read, key pairs, timers. Everything else is decided again and compared: type,
-body, recipients and the commitment of every payload, which covers its content and its salt.
+the data as it was read, key pairs, timers, faults of the machine. Everything else is decided again
+and compared: type, body, recipients and the commitment of every payload, which covers its content
+and its salt. Of a job that is over or trained, nothing may be missing at the end either; while a
+job is under way, the last reactions may simply not have happened yet.
 """
 
 import hashlib
-from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import PayloadReference
 from events.event import Event
-from events.lifecycle import DeadlinePassed, TrainingFailed, TrainingRequested, WorkFailed
+from events.lifecycle import (
+    DeadlinePassed,
+    TrainingFailed,
+    TrainingRequested,
+    TrainingStopped,
+    WorkFailed,
+)
+from events.models import ModelSaved, PartialScoreReturned
 from events.preparation import DataSnapshotted, KeyPairGenerated
-from handlers.drafts import Draft
+from events.vocabulary import PRIVATE_STREAM
+from handlers.drafts import Draft, Work
 from handlers.history import History
 from handlers.own import Own, payload_salt
 from handlers.reactions import decide
 from store.entry import Entry
 
-FROM_OUTSIDE = (TrainingRequested, DataSnapshotted, KeyPairGenerated, DeadlinePassed)
+OUTCOMES: Mapping[str, type[Event]] = {"snapshot": DataSnapshotted, "key": KeyPairGenerated}
+AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned)
+NOTHING_LEADS_HERE = "nothing in the log leads to this event"
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first thing in a stream that the handlers, run again, do not say."""
+    """The first thing in a stream that the handlers, run again, do not say.
+
+    Of a missing event, `position` is that of the event it should have followed from.
+    """
 
     position: int
     type: str
@@ -36,10 +51,14 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Reexecution:
-    """How many own events were decided again, how many came from outside, and what differs."""
+    """How many own events were decided again, what was believed from outside, what differs.
+
+    `from_outside` counts by type, for people to judge: nothing in the log can prove that an
+    operator did not cancel a job, or that a machine did not fail.
+    """
 
     repeated: int
-    from_outside: int
+    from_outside: Mapping[str, int]
     divergences: tuple[Divergence, ...]
 
     @property
@@ -48,61 +67,157 @@ class Reexecution:
 
 
 def reexecute(entries: Iterable[Entry], own: Own) -> Reexecution:
-    """Decide everything again that `own` decided in these entries, in their order."""
-    histories: dict[str, History] = {}
-    expected: dict[str, deque[Draft]] = defaultdict(deque)
-    divergences: dict[str, Divergence] = {}
-    repeated = from_outside = 0
+    """Decide everything again that `own` decided in these entries, in their order.
+
+    The entries are a whole log of a party whose pumps have come to rest.
+    """
+    jobs: dict[str, _Job] = {}
     for entry in entries:
         fact = CATALOGUE.read(entry.envelope)
-        stream = f"{fact.job}/{entry.envelope.stream}"
-        if fact.source == own.name:
-            if _is_from_outside(fact):
-                from_outside += 1
-            elif stream not in divergences:
-                repeated += 1
-                detail = _difference(fact, expected[stream], own)
-                if detail:
-                    divergences[stream] = Divergence(
-                        entry.position, entry.envelope.type, stream, detail
-                    )
-        history = histories.setdefault(fact.job, History(fact.job))
-        history.add(fact)
-        for item in _decisions(history, fact, own):
-            expected[f"{fact.job}/{item.stream}"].append(item)
-    return Reexecution(repeated, from_outside, tuple(divergences.values()))
+        jobs.setdefault(fact.job, _Job(fact.job, own)).take(entry.position, fact)
+    return Reexecution(
+        repeated=sum(job.repeated for job in jobs.values()),
+        from_outside=dict(sum((job.from_outside for job in jobs.values()), Counter())),
+        divergences=tuple(found for job in jobs.values() for found in job.all_divergences()),
+    )
 
 
-def _is_from_outside(fact: Fact[Event]) -> bool:
-    event = fact.event
+@dataclass(frozen=True)
+class _Fault:
+    """The handlers raised something that is no JobError: only a TrainingFailed can follow."""
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What has to come next in a stream, because of the entry at this position."""
+
+    because_of: int
+    item: Draft | Work | _Fault
+
+    @property
+    def type(self) -> str:
+        match self.item:
+            case Draft(event=event):
+                return event.type_name()
+            case Work(kind=kind):
+                return OUTCOMES[kind].type_name()
+        return TrainingFailed.type_name()
+
+
+class _Job:
+    """One job, decided again entry by entry."""
+
+    def __init__(self, job: str, own: Own) -> None:
+        self._own = own
+        self._history = History(job)
+        self._expected: dict[str, deque[_Expected]] = defaultdict(deque)
+        self._divergences: dict[str, Divergence] = {}
+        self.repeated = 0
+        self.from_outside: Counter[str] = Counter()
+
+    def take(self, position: int, fact: Fact[Event]) -> None:
+        if fact.source == self._own.name:
+            stream = fact.envelope.stream
+            detail = self._compare(fact, self._expected[stream])
+            if detail and stream not in self._divergences:
+                self._divergences[stream] = self._divergence(
+                    position, fact.envelope.type, stream, detail
+                )
+        self._history.add(fact)
+        for item in self._decide(fact):
+            stream = self._history.job if isinstance(item, _Fault) else PRIVATE_STREAM
+            stream = item.stream if isinstance(item, Draft) else stream
+            self._expected[stream].append(_Expected(position, item))
+
+    def all_divergences(self) -> list[Divergence]:
+        """Found on the way, or else what is missing at the end of a job that has one."""
+        ended = self._history.is_over or any(self._history.has(kind) for kind in AFTER_THE_ROUNDS)
+        if self._divergences or not ended:
+            return list(self._divergences.values())
+        return [
+            self._divergence(left[0].because_of, left[0].type, stream, f"{left[0].type} is missing")
+            for stream, left in self._expected.items()
+            if left
+        ]
+
+    def _divergence(self, position: int, kind: str, stream: str, detail: str) -> Divergence:
+        return Divergence(position, kind, f"{self._history.job}/{stream}", detail)
+
+    def _decide(self, fact: Fact[Event]) -> list[Draft | Work | _Fault]:
+        history = self._history
+        role = history.terms.role_of(self._own.name) if history.is_known else None
+        if role is None:
+            return []
+        try:
+            return list(decide(role, history, fact, self._own))
+        except Exception:  # noqa: BLE001 - whatever it was ended the job, as it did before
+            return [_Fault()]
+
+    def _compare(self, fact: Fact[Event], waiting: deque[_Expected]) -> str:
+        """In plain words; empty when the event is what was decided again, or is believed."""
+        event = fact.event
+        decided = bool(waiting) and waiting[0].item
+        if isinstance(decided, Draft) and decided.event == event:
+            pass
+        elif isinstance(event, TrainingFailed) and event.code == "internal":
+            self._forget_what_failed()
+            return self._believe(event)
+        elif work := _work_of(event):
+            return self._compare_work(event, work, waiting)
+        elif _is_from_outside(event):
+            return self._believe(event)
+        self.repeated += 1
+        return _difference(fact, waiting.popleft(), self._own) if waiting else NOTHING_LEADS_HERE
+
+    def _compare_work(self, event: Event, work: str, waiting: deque[_Expected]) -> str:
+        """The outcome of work is believed, but not that it was done unasked."""
+        if self._history.is_known:
+            if not waiting:
+                return NOTHING_LEADS_HERE
+            expected = waiting.popleft()
+            if not (isinstance(expected.item, Work) and expected.item.kind == work):
+                return f"the handlers say {expected.type} here"
+        return self._believe(event)
+
+    def _believe(self, event: Event) -> str:
+        self.from_outside[event.type_name()] += 1
+        return ""
+
+    def _forget_what_failed(self) -> None:
+        """A fault took the place of everything that one reaction, the oldest open one, decided."""
+        oldest = min((left[0].because_of for left in self._expected.values() if left), default=None)
+        for left in self._expected.values():
+            while left and left[0].because_of == oldest:
+                left.popleft()
+
+
+def _is_from_outside(event: Event) -> bool:
+    cancelled = isinstance(event, TrainingFailed) and event.code == "cancelled"
+    return cancelled or isinstance(event, (TrainingRequested, DeadlinePassed))
+
+
+def _work_of(event: Event) -> str:
+    """The kind of work whose outcome an event is, or nothing."""
     if isinstance(event, WorkFailed):
-        return event.work != "prepare"
-    if isinstance(event, TrainingFailed):
-        return event.code == "cancelled"
-    return isinstance(event, FROM_OUTSIDE)
+        return "" if event.work == "prepare" else event.work
+    return next((kind for kind, outcome in OUTCOMES.items() if isinstance(event, outcome)), "")
 
 
-def _decisions(history: History, fact: Fact[Event], own: Own) -> list[Draft]:
-    role = history.terms.role_of(own.name) if history.is_known else None
-    if role is None:
-        return []
-    return [item for item in decide(role, history, fact, own) if isinstance(item, Draft)]
-
-
-def _difference(fact: Fact[Event], waiting: deque[Draft], own: Own) -> str:
-    """In plain words; empty when the event is what was decided again."""
-    if not waiting:
-        return "nothing in the log leads to this event"
-    draft = waiting.popleft()
-    if draft.event.type_name() != fact.envelope.type:
-        return f"the handlers say {draft.event.type_name()} here"
+def _difference(fact: Fact[Event], expected: _Expected, own: Own) -> str:
+    draft = expected.item
+    if isinstance(draft, _Fault):
+        return "the handlers, run again, fail here"
+    if isinstance(draft, Work) or expected.type != fact.envelope.type:
+        return f"the handlers say {expected.type} here"
     if draft.event != fact.event:
         return "the body differs"
-    references = tuple(_reference(draft, place, own) for place in range(len(draft.payloads)))
-    for ours, theirs in zip(references, fact.envelope.payloads, strict=True):
-        if ours != theirs:
-            return f"the payload {theirs.name} differs"
-    return ""
+    references = {
+        payload.name: _reference(draft, place, own) for place, payload in enumerate(draft.payloads)
+    }
+    for told in fact.envelope.payloads:
+        if references.pop(told.name, None) != told:
+            return f"the payload {told.name} differs"
+    return f"the payload {next(iter(references))} is missing" if references else ""
 
 
 def _reference(draft: Draft, place: int, own: Own) -> PayloadReference:
