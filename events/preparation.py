@@ -17,11 +17,11 @@ class DataSnapshotted(Event):
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = DATA_ROLES
     PAYLOADS: ClassVar = payload_rules(
-        table=kept("table", "ids, columns and labels, exactly as training reads them")
+        table=kept("table", "ids, columns and labels, exactly as training reads them"),
+        notes=kept("json", "how columns were read, for the party's own people"),
     )
     job: str
     customers: int = Field(ge=1)
-    notes: tuple[str, ...]
 
 
 class KeyPairGenerated(Event):
@@ -89,11 +89,11 @@ class DataPrepared(Event):
         bins=kept("json", "the rule and edges of every variable"),
         codes=kept("uint8", "bin codes, one row of the matrix per variable"),
         start=kept("int64", "the parameters before the first round, on the grid; intercept last"),
+        notes=kept("json", "what became of every variable, for the party's own people"),
     )
     job: str
     variables: int = Field(ge=1)
     columns: int = Field(ge=1)
-    notes: tuple[str, ...]
 
 
 class FeaturesPrepared(Event):

@@ -46,7 +46,7 @@ class Terms(Frozen):
     smallest_bin: int = Field(default=20, ge=1)
     smallest_overlap: int = Field(default=100, ge=1)
     leak_budget: float = Field(default=0.5, gt=0)
-    answer_within_minutes: int = Field(default=1440, ge=1)
+    answer_within_minutes: int = Field(default=1440, ge=1, le=525_600)  # a year
     label_unit: float = Field(default=1.0, gt=0)
     key_bits: int = Field(default=2048, ge=256, le=8192)
     short_key_for_tests: bool = False

@@ -17,6 +17,7 @@ from learning.binning import VariableBins
 from learning.optimisers import Parameters
 
 VARIABLES = TypeAdapter(tuple[VariableBins, ...])
+NOTES = TypeAdapter(tuple[str, ...])
 
 
 @dataclass(frozen=True)

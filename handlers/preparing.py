@@ -11,7 +11,7 @@ from handlers.drafts import Draft, blob, draft, vector
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
 from handlers.own import Own
-from handlers.prepared import VARIABLES, held_out_mask, own_snapshot
+from handlers.prepared import NOTES, VARIABLES, held_out_mask, own_snapshot
 from handlers.scores import constant_of
 from handlers.snapshot import Snapshot
 from learning.binning import VariableBins, apply_bins, learn_bins
@@ -97,7 +97,6 @@ def prepare(history: History, own: Own) -> list[Draft]:
         job=history.job,
         variables=len(variables),
         columns=sum(bins.bins for bins in variables),
-        notes=_notes(variables, constant),
     )
     announced = FeaturesPrepared(variables=prepared.variables, columns=prepared.columns)
     return [
@@ -108,6 +107,7 @@ def prepare(history: History, own: Own) -> list[Draft]:
             blob("bins", VARIABLES.dump_json(tuple(variables))),
             vector("codes", matrix),
             vector("start", start),
+            blob("notes", NOTES.dump_json(_notes(variables, constant))),
         ),
         draft(announced, history.job, terms),
     ]

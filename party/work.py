@@ -4,6 +4,7 @@ The outcome enters the log as a private event. Failures are outcomes too: the ha
 """
 
 import secrets
+from collections.abc import Iterable
 
 from events.envelope import PayloadReference
 from events.lifecycle import WorkFailed
@@ -11,6 +12,7 @@ from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Terms
 from events.vocabulary import Role
 from handlers.drafts import Work, draft
+from handlers.prepared import NOTES
 from handlers.snapshot import encode_snapshot
 from paillier.errors import UnsafeKeyError
 from paillier.keys import generate_key_pair
@@ -50,17 +52,24 @@ def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Sto
         labelled=terms.role_of(party.name) is Role.LOCAL,
         folder=party.folder.path,
     )
+    event = DataSnapshotted(job=job, customers=len(table.ids))
     pieces = encode_snapshot(table.ids, table.columns, table.label, table.rules)
+    references = (
+        _keep(party, "table", pieces),
+        _keep(party, "notes", [NOTES.dump_json(table.notes)]),
+    )
+    return event, StoredDraft(draft(event, job, terms), references)
+
+
+def _keep(party: Party, name: str, pieces: Iterable[bytes]) -> PayloadReference:
     stored = party.payloads.put(secrets.token_bytes(SALT_BYTES), pieces)
-    event = DataSnapshotted(job=job, customers=len(table.ids), notes=tuple(table.notes))
-    reference = PayloadReference(
-        name="table",
-        kind=event.PAYLOADS["table"].kind,
+    return PayloadReference(
+        name=name,
+        kind=DataSnapshotted.PAYLOADS[name].kind,
         shape=(stored.size,),
         size=stored.size,
         commitment=stored.commitment,
     )
-    return event, StoredDraft(draft(event, job, terms), (reference,))
 
 
 def key_pair(party: Party, job: str, terms: Terms) -> StoredDraft:

@@ -17,6 +17,7 @@ from events.rounds import LossRecorded
 from events.terms import Terms
 from events.vocabulary import Frozen, Role
 from handlers.history import History
+from handlers.prepared import NOTES
 from party.opening import Party
 from projections.jobs import Job, fold
 from projections.projection import storable
@@ -96,7 +97,7 @@ def job_facts(party: Party, job: str) -> JobFacts:
         ),
         quality=next((fact.event for fact in history.of(ModelEvaluated)), None),
         model_file=model_file if model_file.is_file() else None,
-        notes=_notes(history),
+        notes=_notes(history, party),
         terms=history.terms,
     )
 
@@ -143,12 +144,10 @@ def _members(history: History) -> tuple[MemberFacts, ...]:
     return tuple(members)
 
 
-def _notes(history: History) -> tuple[str, ...]:
+def _notes(history: History, party: Party) -> tuple[str, ...]:
     """What this party alone knows: how its columns were read, why its data could not be used."""
     notes: list[str] = []
-    for fact in history.of(DataSnapshotted):
-        notes += fact.event.notes
-    for prepared in history.of(DataPrepared):
-        notes += prepared.event.notes
+    for fact in [*history.of(DataSnapshotted), *history.of(DataPrepared)]:
+        notes += NOTES.validate_json(party.payloads.read(fact.payload("notes").commitment))
     notes += [f"{fact.event.work}: {fact.event.detail}" for fact in history.of(WorkFailed)]
     return tuple(dict.fromkeys(storable(note) for note in notes))

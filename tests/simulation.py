@@ -182,8 +182,9 @@ class Simulation:
         rows = party.rows
         assert rows is not None
         content = b"".join(encode_snapshot(rows.ids, rows.columns, rows.label, rows.rules))
-        event = DataSnapshotted(job=self.job, customers=len(rows.ids), notes=())
-        return Draft(event, self.job, (Payload("table", "table", (len(content),), content),))
+        event = DataSnapshotted(job=self.job, customers=len(rows.ids))
+        table = Payload("table", "table", (len(content),), content)
+        return Draft(event, self.job, (table, Payload("notes", "json", (2,), b"[]")))
 
     def _append(
         self, party: SimulatedParty, drafted: Draft, cause: Fact[Event] | None

@@ -69,8 +69,8 @@ def toy_decide(  # noqa: PLR0911 - one branch an event
             payloads = blob("handles", handles[::-1]), blob("held_out", b"\1")
             return [draft(aligned, job, agreed, *payloads)]
         case Role.PARTICIPANT, RowsAligned():
-            prepared = DataPrepared(job=job, variables=1, columns=2, notes=())
-            kept = blob("bins", b"{}"), blob("codes", b"\0"), blob("start", b"")
+            prepared = DataPrepared(job=job, variables=1, columns=2)
+            kept = (blob(name, b"-") for name in ("bins", "codes", "start", "notes"))
             return [draft(prepared, job, agreed, *kept)]
         case Role.PARTICIPANT, DataPrepared():
             return [draft(FeaturesPrepared(variables=1, columns=2), job, agreed)]

@@ -53,10 +53,10 @@ def prepare(role: Role, history: History, fact: Fact[Event], own: Own) -> Decisi
     """A private event with payloads, and a shared one that follows from it."""
     match fact.event:
         case TrainingRequested():
-            event = DataPrepared(job=JOB, variables=1, columns=2, notes=())
+            event = DataPrepared(job=JOB, variables=1, columns=2)
             kept = own.generator(JOB, "kept").bytes(1000)
             blobs = blob("bins", kept), blob("codes", b"\0"), blob("start", b"")
-            return [draft(event, JOB, history.terms, *blobs)]
+            return [draft(event, JOB, history.terms, *blobs, blob("notes", b"[]"))]
         case DataPrepared():
             return [draft(FeaturesPrepared(variables=1, columns=2), JOB, history.terms)]
     return []
@@ -161,8 +161,9 @@ def test_facts_of_unknown_jobs_and_of_other_peoples_jobs_are_skipped(
     parties: dict[str, Party],
 ) -> None:
     partner = parties["partner"]
-    event = DataPrepared(job="elsewhere", variables=1, columns=1, notes=())
-    say(partner, event, blob("bins", b""), blob("codes", b""), blob("start", b""))
+    event = DataPrepared(job="elsewhere", variables=1, columns=1)
+    blobs = (blob(name, b"") for name in ("bins", "codes", "start", "notes"))
+    say(partner, event, *blobs)
     react(Reactor(partner, prepare))
     assert types(partner) == ["DataPrepared"]
 
@@ -209,9 +210,8 @@ def test_an_event_larger_than_an_envelope_ends_the_job(parties: dict[str, Party]
     def boast(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
         if history.is_over:
             return []
-        event = DataPrepared(job=JOB, variables=1, columns=1, notes=("x" * 70_000,))
-        blobs = blob("bins", b""), blob("codes", b""), blob("start", b"")
-        return [draft(event, JOB, history.terms, *blobs)]
+        event = PublicKeyIssued(key_id=HEX, modulus="f" * 70_000, obfuscator_base="f")
+        return [draft(event, JOB, history.terms)]
 
     react(Reactor(partner, boast))
     assert types(partner) == ["TrainingRequested", "TrainingFailed"]

@@ -133,6 +133,7 @@ def test_of_two_requests_at_once_one_is_refused(
     bank: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given two commands that both read the data, the second one to finish writes nothing."""
+
     def overtaken(party: Party, job: str, agreed: Terms) -> object:
         monkeypatch.setattr(requesting, "snapshot", snapshot)
         request_training(party, job, agreed)
