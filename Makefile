@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/tally demo
@@ -17,6 +17,10 @@ check: $(VENV)/installed-for-tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Minutes on a quiet machine; `pip install sf-heu` before adds HEU to the tables.
+bench: $(VENV)/installed
+	@$(BIN)/python -m benchmarks.kernels --out benchmarks/results/latest.json
 
 $(VENV)/installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
