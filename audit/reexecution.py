@@ -17,6 +17,7 @@ from events.envelope import PayloadReference
 from events.event import Event
 from events.lifecycle import (
     DeadlinePassed,
+    MessageRefused,
     TrainingFailed,
     TrainingRequested,
     TrainingStopped,
@@ -193,7 +194,7 @@ class _Job:
 
 def _is_from_outside(event: Event) -> bool:
     cancelled = isinstance(event, TrainingFailed) and event.code == "cancelled"
-    return cancelled or isinstance(event, (TrainingRequested, DeadlinePassed))
+    return cancelled or isinstance(event, (TrainingRequested, DeadlinePassed, MessageRefused))
 
 
 def _work_of(event: Event) -> str:

@@ -115,6 +115,7 @@ CATALOGUE = Catalogue(
         lifecycle.TrainingFailed,
         lifecycle.WorkFailed,
         lifecycle.DeadlinePassed,
+        lifecycle.MessageRefused,
         preparation.DataSnapshotted,
         preparation.KeyPairGenerated,
         preparation.PublicKeyIssued,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from events.event import Event, payload_rules, sealed_to
 from events.terms import Terms
-from events.vocabulary import DATA_ROLES, Digest, Role
+from events.vocabulary import DATA_ROLES, Digest, PartyName, Role
 
 FailureCode = Literal[
     "declined",
@@ -88,3 +88,13 @@ class DeadlinePassed(Event):
     ISSUERS: ClassVar = DATA_ROLES
     job: str
     waiting_for: tuple[str, ...]
+
+
+class MessageRefused(Event):
+    """A member's genuine message did not enter this party's log: the job cannot go on as agreed."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = frozenset(Role)
+    job: str
+    sender: PartyName
+    reason: str = Field(max_length=200)

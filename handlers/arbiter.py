@@ -6,6 +6,7 @@ once (requirements T3, T7, T9).
 
 from events.catalogue import Fact
 from events.lifecycle import (
+    MessageRefused,
     TrainingAccepted,
     TrainingDeclined,
     TrainingFailed,
@@ -27,6 +28,7 @@ from handlers.history import History
 from handlers.keys import job_slot_bits, public_key, read_ciphertexts
 from handlers.own import Own, secret_commitment
 from handlers.policy import refusal
+from handlers.refusals import give_up_when_refused
 from paillier.packing import slots_per_ciphertext
 
 
@@ -118,6 +120,7 @@ def _open_flag(history: History, flag: Fact[StopFlagRaised], own: Own) -> bool:
 
 
 REACTIONS: Reactions = {
+    MessageRefused: give_up_when_refused,
     TrainingRequested: answer_request,
     TrainingAccepted: make_key_when_all_accepted,
     KeyPairGenerated: issue_public_key,

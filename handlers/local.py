@@ -8,6 +8,7 @@ from events.catalogue import Fact
 from events.envelope import PayloadReference
 from events.lifecycle import (
     DeadlinePassed,
+    MessageRefused,
     TrainingAccepted,
     TrainingDeclined,
     TrainingFailed,
@@ -46,6 +47,7 @@ from handlers.preparing import (
     prepare,
     training_labels,
 )
+from handlers.refusals import give_up_when_refused
 from handlers.scores import training_scores
 from handlers.training import post_gradient, ready_to_train, update_parameters
 from learning.errors import LearningError
@@ -212,6 +214,7 @@ def _spread(fact: Fact[EncryptedScorePosted], own: Own) -> float:
 
 
 REACTIONS: Reactions = {
+    MessageRefused: give_up_when_refused,
     TrainingDeclined: give_up_when_declined,
     DeadlinePassed: give_up_at_deadline,
     IdentifiersPosted: align_when_all_posted,

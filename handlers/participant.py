@@ -6,6 +6,7 @@ import numpy as np
 
 from events.catalogue import Fact
 from events.lifecycle import (
+    MessageRefused,
     TrainingAccepted,
     TrainingDeclined,
     TrainingRequested,
@@ -37,6 +38,7 @@ from handlers.own import Own, secret_commitment
 from handlers.policy import refusal
 from handlers.prepared import own_snapshot
 from handlers.preparing import own_handles, prepare
+from handlers.refusals import give_up_when_refused
 from handlers.scores import held_out_scores, training_scores
 from handlers.training import post_gradient, ready_to_train, update_parameters
 from learning.residuals import score_spread, squared_scores
@@ -123,6 +125,7 @@ def _post_scores(history: History, own: Own, number: int) -> Decision:
 
 
 REACTIONS: Reactions = {
+    MessageRefused: give_up_when_refused,
     TrainingRequested: answer_request,
     DataSnapshotted: accept,
     WorkFailed: decline_without_data,

@@ -16,10 +16,20 @@ from store.entry import Entry, StreamHead
 
 
 def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[Event]:
-    """Parse what `sender` sent: whole, canonical, known to the catalogue and signed by it.
+    """As `genuine_envelope`, known to the catalogue as well. Raises RefusalError."""
+    envelope = genuine_envelope(sender, canonical, trusted)
+    if envelope.is_private:
+        raise RefusalError(Reason.PRIVATE_EVENT, f"{envelope.type} of {sender}")
+    try:
+        return CATALOGUE.read(envelope)
+    except UnknownEventError as error:
+        raise RefusalError(Reason.UNKNOWN_EVENT, str(error)) from None
+    except EnvelopeError as error:
+        raise RefusalError(Reason.AGAINST_SCHEMA, str(error)) from None
 
-    Raises RefusalError.
-    """
+
+def genuine_envelope(sender: str, canonical: bytes, trusted: TrustedCards) -> Envelope:
+    """Parse what `sender` sent: whole, canonical and signed by it. Raises RefusalError."""
     envelope = _parse(canonical)
     if envelope.source != sender:
         raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
@@ -30,14 +40,7 @@ def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[E
         verify_signature(envelope, card.verifying_key())
     except SignatureError as error:
         raise RefusalError(Reason.FALSE_SIGNATURE, str(error)) from None
-    if envelope.is_private:
-        raise RefusalError(Reason.PRIVATE_EVENT, f"{envelope.type} of {sender}")
-    try:
-        return CATALOGUE.read(envelope)
-    except UnknownEventError as error:
-        raise RefusalError(Reason.UNKNOWN_EVENT, str(error)) from None
-    except EnvelopeError as error:
-        raise RefusalError(Reason.AGAINST_SCHEMA, str(error)) from None
+    return envelope
 
 
 def _parse(canonical: bytes) -> Envelope:

@@ -8,6 +8,8 @@ import structlog
 from events.catalogue import Fact
 from events.envelope import Envelope, PayloadReference, event_id
 from events.event import Event
+from party.appending import append_draft
+from party.breaches import Breaches
 from party.checks import check_follows, check_in_job, read_genuine
 from party.errors import Reason, RefusalError, SealingError
 from party.jobs import JobTerms
@@ -32,6 +34,7 @@ class Intake:
         self._chunks = ReceivedChunks(party.folder.spool)
         self._waiting = WaitingEnvelopes(party.log)
         self._jobs = JobTerms(party.log)
+        self._breaches = Breaches(party)
         self._last_cause: Entry | None = None
 
     def look_back(self) -> None:
@@ -60,14 +63,28 @@ class Intake:
         if arrived := self._consider(sender, canonical, headers):
             self._release(arrived)
 
-    def record(self, sender: str, refusal: RefusalError, envelope: Envelope | None = None) -> None:
-        """Count a refusal; the log file says more, and nothing of a message's content."""
-        kind = envelope.type if envelope else ""
+    def record(
+        self,
+        sender: str,
+        refusal: RefusalError,
+        canonical: bytes = b"",
+        held: Envelope | None = None,
+    ) -> None:
+        """Count a refusal, and note what it means to the job of the envelope.
+
+        The output says more, and nothing of a message's content.
+        """
+        kind = held.type if held else ""
         log.warning("refused", sender=sender, reason=str(refusal), type=kind)
+        breach = None
+        if not self._waiting.holds(canonical):
+            breach = self._breaches.of(sender, canonical, refusal.reason)
         with self._party.log.transaction() as transaction:
             transaction.refuse(sender, refusal.reason, kind)
-            if envelope:
-                transaction.release(envelope.id)
+            if held:
+                transaction.release(held.id)
+            if breach:
+                append_draft(transaction, self._party, breach.stored, breach.causes, breach.terms)
 
     def _release(self, key: str) -> None:
         """Consider what waited for this, and then what waited for that."""
@@ -84,7 +101,7 @@ class Intake:
         except RefusalError as refusal:
             envelope = Envelope.model_validate_json(canonical)
             self._waiting.forget(envelope.id)
-            self.record(sender, refusal, envelope)
+            self.record(sender, refusal, canonical, envelope)
             return None
 
     def _consider(self, sender: str, canonical: bytes, headers: Headers) -> str | None:

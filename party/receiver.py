@@ -2,7 +2,7 @@
 
 A parcel is acknowledged when it is on the disk: a chunk in the spool, an envelope in the log or,
 while something before it is missing, held in the log's database. What is refused is counted, said
-in the log file, and goes to the dead-letter queue with its reason.
+in its output, and goes to the dead-letter queue with its reason.
 """
 
 import structlog
@@ -51,19 +51,20 @@ class Receiver:
 
     def _take(self, intake: Intake, parcel: Parcel) -> Reason | None:
         """None when the parcel is safe, else why it was refused."""
+        canonical = b"" if parcel.kind == "chunk" else parcel.body
         try:
             if parcel.kind == "chunk":
                 intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
             else:
-                intake.take_envelope(parcel.sender, parcel.body, parcel.headers)
+                intake.take_envelope(parcel.sender, canonical, parcel.headers)
         except RefusalError as refusal:
-            intake.record(parcel.sender, refusal)
+            intake.record(parcel.sender, refusal, canonical)
             return refusal.reason
         except (StoreError, BusError):
             raise
         except Exception as fault:  # noqa: BLE001
             log.error("receive_failed", sender=parcel.sender, fault=describe(fault))  # noqa: TRY400
-            intake.record(parcel.sender, RefusalError(Reason.INTERNAL))
+            intake.record(parcel.sender, RefusalError(Reason.INTERNAL), canonical)
             return Reason.INTERNAL
         return None
 

@@ -57,6 +57,10 @@ class WaitingEnvelopes:
         self._held[envelope.id] = HeldEnvelope(sender, canonical, transport, envelope.time)
         self._by_key[key].add(envelope.id)
 
+    def holds(self, canonical: bytes) -> bool:
+        """Whether exactly this is waiting here."""
+        return any(held.canonical == canonical for held in self._held.values())
+
     def expects(self, key: str) -> bool:
         return key in self._by_key
 

@@ -1,0 +1,57 @@
+"""A member's message that is genuine and yet refused breaks its job: noted for the handlers.
+
+What a stranger sends, or somebody in a member's name, must not end a job, and neither must the
+copy of a message that is here already.
+"""
+
+from dataclasses import dataclass
+
+from events.lifecycle import ANY_MEMBER, MessageRefused, TrainingRequested
+from events.terms import Terms
+from handlers.drafts import draft
+from party.appending import Causes, StoredDraft
+from party.checks import genuine_envelope
+from party.errors import Reason, RefusalError
+from party.jobs import job_history
+from party.opening import Party
+
+
+@dataclass(frozen=True)
+class Breach:
+    """The private event to be appended together with the record of the refusal."""
+
+    stored: StoredDraft
+    causes: Causes
+    terms: Terms
+
+
+class Breaches:
+    """Finds out what a refusal means to a job: once a job and sender, as long as it goes on."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+        self._settled: set[tuple[str, str]] = set()
+
+    def of(self, sender: str, canonical: bytes, reason: Reason) -> Breach | None:
+        """None when the refusal is no member's breach of a job under way, or is noted already."""
+        try:
+            envelope = genuine_envelope(sender, canonical, self._party.trusted)
+        except RefusalError:
+            return None
+        job = envelope.stream
+        here = self._party.log.entry(envelope.id)
+        if (here and here.canonical == canonical) or (sender, job) in self._settled:
+            return None
+        history = job_history(self._party.log, job)
+        if not history.is_known or history.terms.role_of(sender) not in ANY_MEMBER:
+            return None
+        self._settled.add((sender, job))  # read once: a flood of refusals must not cost much
+        if history.is_over or history.has(MessageRefused, sender=sender):
+            return None
+        refused = MessageRefused(job=job, sender=sender, reason=str(reason))
+        requested = history.of(TrainingRequested)[0].envelope
+        return Breach(
+            StoredDraft(draft(refused, job, history.terms), ()),
+            Causes(private=requested.id, not_before=requested.time),
+            history.terms,
+        )
