@@ -151,7 +151,7 @@ class Reactor:
             log.error("handler_failed", job=history.job, type=kind, fault=told)  # noqa: TRY400
             if history.is_over or role is Role.AUDITOR:
                 return
-            detail = f"an internal error at {self._party.name}; its log file says more"
+            detail = f"an internal error at {self._party.name}; its output says more"
             failed = draft(
                 TrainingFailed(code="internal", detail=detail), history.job, history.terms
             )

@@ -72,7 +72,7 @@ def run_party(
 ) -> None:
     """Run the party until SIGINT or SIGTERM: the link here, the reactor in a process of its own.
 
-    `prepare` (an importable function) runs first in the other process, to set up its log file.
+    `prepare` (an importable function) runs first in the other process, to set up its output.
     Raises PartyError, StoreError and BusError where the party cannot start.
     """
     with ExitStack() as stack:
@@ -92,7 +92,7 @@ def run_party(
         while not stopping.wait(LOOK_SECONDS):
             reactor.look_after()
             if not link.alive:
-                raise LinkError(f"the link of {party.name} ended by itself: its log file says why")
+                raise LinkError(f"the link of {party.name} ended by itself: its output says why")
         log.info("stopping", party=party.name)
 
 

@@ -25,10 +25,18 @@ broker = {broker}
 """
 
 SOURCE = """
-# This party's own data: a CSV or Parquet file, or a SQL query at any SQLAlchemy address.
+# This party's own data: a CSV or Parquet file, or the result of a SQL query. Only the first line
+# is needed, or url and query in its place, where the other columns are plain.
 # [source]
 # file = "customers.csv"
-# id = "customer_id"
+# url = "postgresql+psycopg://user:${TALLY_SOURCE_PASSWORD}@host/database"  # any SQLAlchemy address
+# query = "SELECT * FROM customers"
+# id = "customer_id"               # the column of customer ids
+# label = "y"                      # the column to be predicted, at the local party
+# observed_on = 2026-01-31         # the day to which dates are counted
+# include = ["income", "age"]      # features to use; all columns unless stated
+# exclude = ["city"]               # features to leave out
+# rules = {income = "quantile"}    # or zero_nonzero, sign, presence, values, category
 """
 
 POLICY = """

@@ -25,6 +25,11 @@ from tallystick.terminal import note, say, show_table
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The party's folder.")]
 
+NAME_THE_DATA = (
+    'Name its data there, under [source]: file = "customers.csv", or a SQL query: '
+    'url = "postgresql+psycopg://user:${PASSWORD}@host/database" and query = "SELECT * FROM t".'
+)
+
 party_app = typer.Typer(help="Make a party, exchange cards, run it, look at its state.")
 
 
@@ -67,7 +72,7 @@ def new(
     made = create_party(folder, role, name, broker=broker, tables=_source_table(source))
     say(f"{name} ({role}) is in {folder}; its settings are in {made.settings}")
     if source is None and role in DATA_ROLES:
-        say("Name its data there, under [source].")
+        say(NAME_THE_DATA)
     say("Next: hand out its card, trust the others', run it.")
     say(f"  tally party card {folder} --out {name}.json")
     say(f"  tally party trust {folder} CARD...")

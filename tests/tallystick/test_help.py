@@ -79,3 +79,12 @@ def test_it_runs_as_a_module_of_its_own_process() -> None:
     assert (run.returncode, run.stdout) == (2, "")
     assert len(run.stderr.splitlines()) == 1
     assert "nowhere is not a party's folder" in run.stderr
+
+
+def test_a_new_party_without_data_is_told_how_to_name_it(tmp_path: Path) -> None:
+    described = ["--role", "participant", "--name", "partner"]
+    out = well(tally("party", "new", tmp_path / "partner", *described)).out
+    (line,) = [line for line in out.splitlines() if "[source]" in line]
+    assert 'file = "customers.csv"' in line
+    assert 'url = "' in line
+    assert 'query = "SELECT ' in line

@@ -1,0 +1,40 @@
+"""A new party.toml shows every setting there is, as it would be written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from events.vocabulary import DATA_ROLES, Role
+from handlers.policy import Policy
+from party.settings import PartySettings, parse_settings
+from party.sources import SourceSettings
+from party.template import settings_text
+
+
+def uncommented(role: Role, without: tuple[str, ...]) -> PartySettings:
+    """The template with every example in force, but for some settings of [source]."""
+    lines = settings_text(role, "somebody", None, "").splitlines()
+    shown = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in lines]
+    left = [line for line in shown if line.split(" = ")[0] not in without]
+    return parse_settings("\n".join(left), Path("party.toml"))
+
+
+@pytest.mark.parametrize("role", sorted(DATA_ROLES))
+@pytest.mark.parametrize("without", [("file",), ("url", "query")])
+def test_every_setting_of_a_source_is_shown_and_can_be_used(
+    role: Role, without: tuple[str, ...]
+) -> None:
+    source = uncommented(role, without).source
+    assert source is not None
+    assert source.model_fields_set == SourceSettings.model_fields.keys() - set(without)
+
+
+def test_every_limit_of_a_policy_is_shown_and_can_be_used() -> None:
+    policy = uncommented(Role.ARBITER, ()).policy
+    assert policy.model_fields_set >= Policy.model_fields.keys() - {"accept_short_keys"}
+
+
+def test_a_new_party_is_valid_before_anything_is_filled_in() -> None:
+    settings = parse_settings(settings_text(Role.LOCAL, "bank", None, ""), Path("party.toml"))
+    assert (settings.name, settings.source, settings.policy) == ("bank", None, Policy())
