@@ -1,13 +1,15 @@
 """`tally`: the front door. A mistake costs one line on stderr, never a traceback.
 
 Exit codes: 0 good, 1 the job failed or was declined, 2 the user's mistake or a place that cannot
-be reached, 70 a fault of the program, 130 interrupted.
+be reached, 70 a fault of the program, 130 interrupted, 141 nobody reads the output any more.
 """
 
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,7 +35,7 @@ from tallystick.errors import JobFailedError, TallyError
 from tallystick.log_output import configure_logging, is_debugging
 from tallystick.terminal import note, say
 
-JOB_FAILED, USER_MISTAKE, PROGRAM_FAULT, INTERRUPTED = 1, 2, 70, 130
+JOB_FAILED, USER_MISTAKE, PROGRAM_FAULT, INTERRUPTED, READER_GONE = 1, 2, 70, 130, 141
 
 KNOWN_ERRORS = (
     TallyError,
@@ -112,6 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prog_name="tally",
             standalone_mode=False,
         )
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the latter is how Typer and Rich tell of the former
+        return _end_unread()
     except Exception as error:  # noqa: BLE001 - whatever happens becomes one line
         if is_debugging():
             traceback.print_exc()
@@ -119,6 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _end_unread() -> int:
+    """`tally log show DIR | head` ends as quietly as SIGPIPE would end it."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return READER_GONE
 
 
 def _tell(error: Exception) -> int:

@@ -1,6 +1,7 @@
 """What can be read of a party afterwards: its log, its views, its state, the vocabulary."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -140,3 +141,25 @@ def test_log_show_follows_what_is_appended_until_it_is_interrupted(federation: P
         assert following.wait() == 130
         assert following.stderr.read() == ""
     assert types == ["DataSnapshotted", "TrainingRequested", "TrainingFailed"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("log", "show"), ("log", "show", "--json"), ("party", "card")]
+)
+def test_a_reader_who_has_enough_ends_the_command_quietly(
+    arguments: tuple[str, ...], trained: Trained
+) -> None:
+    """Given `| head`, then neither a traceback nor a word; 141 is what SIGPIPE would give."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [sys.executable, "-m", "tallystick", *arguments, str(trained.folder / "bank")],
+        cwd=REPOSITORY,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert run.returncode == 141
+    assert [line for line in run.stderr.splitlines() if "fingerprint" not in line] == []
