@@ -8,6 +8,8 @@ import pytest
 from events.terms import Profile
 from party.sources import SourceSettings
 from tallystick.demo.federation import DEFAULT_LEAK_BUDGETS, DemoOptions
+from tallystick.demo.run import run_demo
+from tallystick.demo.summary import Summary
 
 SHIPPED = Path(__file__).parents[2] / "tallystick" / "data"
 TEST_KEY_BITS = 512
@@ -46,11 +48,29 @@ def options_for(
     )
 
 
-@pytest.fixture(scope="session")
-def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a demo run on term_deposit, with its three parties."""
-    from tallystick.demo.run import run_demo
+class FinishedDemos:
+    """Folders of demo runs with a summary.json; each is run once, when a test first asks."""
 
-    out = tmp_path_factory.mktemp("demo") / "run"
-    run_demo(options_for(out), lambda _progress: None)
-    return out
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder(self, name: str = "term_deposit", participants: int = 1) -> Path:
+        out = self._folder / f"{name}-{participants}"
+        if not (out / "summary.json").exists():
+            run_demo(options_for(out, name, participants=participants), lambda _progress: None)
+        return out
+
+    def summary(self, name: str, participants: int = 1) -> Summary:
+        text = (self.folder(name, participants) / "summary.json").read_text()
+        return Summary.model_validate_json(text)
+
+
+@pytest.fixture(scope="session")
+def finished_demos(tmp_path_factory: pytest.TempPathFactory) -> FinishedDemos:
+    return FinishedDemos(tmp_path_factory.mktemp("demos"))
+
+
+@pytest.fixture(scope="session")
+def finished_demo(finished_demos: FinishedDemos) -> Path:
+    """The folder of a demo run on term_deposit, with its three parties."""
+    return finished_demos.folder()

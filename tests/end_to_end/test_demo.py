@@ -10,9 +10,10 @@ from events.terms import Profile
 from party.opening import open_party
 from tallystick.demo.run import run_demo
 from tallystick.demo.summary import Summary
-from tests.end_to_end.conftest import larger_data, options_for
+from tests.end_to_end.conftest import FinishedDemos, larger_data, options_for
 
 AUC_TARGET = 0.003
+PATENT_AUC_TARGET = 0.01  # 0.0033 apart when measured: its loss is a Taylor polynomial
 LARGER = {"bank_marketing": "2010-12-01", "credit_default": None, "retail_season": "2011-09-01"}
 
 
@@ -20,22 +21,21 @@ def quietly(_progress: object) -> None:
     """Nobody watches."""
 
 
-def check_quality(summary: Summary) -> None:
-    """Joint within 0.003 AUC of pooling the rows, and better than the bank alone."""
+def check_quality(summary: Summary, target: float = AUC_TARGET) -> None:
+    """Joint as near to pooling the rows as the target, and better than the bank alone."""
     assert summary.auc_joint is not None
     assert summary.auc_pooled_reference is not None
     assert summary.auc_bank_alone is not None
-    assert abs(summary.auc_joint - summary.auc_pooled_reference) <= AUC_TARGET
+    assert abs(summary.auc_joint - summary.auc_pooled_reference) <= target
     assert summary.auc_joint > summary.auc_bank_alone
 
 
 @pytest.mark.parametrize("participants", [1, 2])
 @pytest.mark.parametrize("name", ["term_deposit", "high_income"])
 def test_the_joint_model_is_as_good_as_pooling_the_shipped_data(
-    name: str, participants: int, tmp_path: Path
+    name: str, participants: int, finished_demos: FinishedDemos
 ) -> None:
-    options = options_for(tmp_path / "run", name, participants=participants)
-    check_quality(run_demo(options, quietly))
+    check_quality(finished_demos.summary(name, participants))
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,7 @@ def test_the_patent_profile_trains_and_reports(tmp_path: Path) -> None:
     summary = run_demo(options_for(tmp_path / "run", profile=profile), quietly)
     assert summary.stopped == "all flags raised"
     assert summary.rounds > 15, "the loss must be flat for 15 rounds in a row (T9)"
-    assert summary.auc_joint is not None
-    assert summary.auc_bank_alone is not None
-    assert summary.auc_joint > summary.auc_bank_alone
+    check_quality(summary, PATENT_AUC_TARGET)
 
 
 def test_the_summary_has_every_figure(finished_demo: Path) -> None:

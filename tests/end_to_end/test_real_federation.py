@@ -16,22 +16,19 @@ from audit.reexecution import reexecute
 from party.opening import open_party
 from tallystick.demo.run import run_demo
 from tests.brokers import PrivateBroker
-from tests.end_to_end.conftest import SHIPPED, options_for
+from tests.end_to_end.conftest import SHIPPED, FinishedDemos, options_for
 from tests.store.conftest import fresh_postgres_log
+from tests.tallystick.federations import tally, well
 
 ROLES = {"bank": "local", "partner": "participant", "arbiter": "arbiter"}
 START_SECONDS, STOP_SECONDS = 60, 30
 
 
-def tally(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tallystick", *map(str, arguments)]
+def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`tally train`, in a process of its own beside the parties that run."""
+    command = [sys.executable, "-m", "tallystick", "train", "job.toml", "--as", "bank"]
+    command += ["--job", "first", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def succeed(*arguments: str | Path, folder: Path) -> str:
-    done = tally(*arguments, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @contextmanager
@@ -63,23 +60,22 @@ def wait_until_connected(output: Path, process: subprocess.Popen[bytes]) -> None
 
 def set_up(folder: Path, broker: PrivateBroker, postgres_url: str) -> None:
     """Folders by command, cards exchanged, the partner's log on PostgreSQL."""
+    cards = {name: folder / f"{name}.json" for name in ROLES}
     for name, role in ROLES.items():
-        arguments = ["party", "new", name, "--role", role, "--name", name]
-        arguments += ["--broker", broker.amqp_url]
-        if name != "arbiter":
-            arguments += ["--data", str(SHIPPED / f"term_deposit_{name}.csv.gz")]
-        succeed(*arguments, folder=folder)
-        succeed("party", "card", name, "--out", f"{name}.json", folder=folder)
+        data = ["--data", SHIPPED / f"term_deposit_{name}.csv.gz"] if name != "arbiter" else []
+        described = ["--role", role, "--name", name, "--broker", broker.amqp_url, *data]
+        well(tally("party", "new", folder / name, *described))
+        well(tally("party", "card", folder / name, "--out", cards[name]))
         settings = folder / name / "party.toml"
         text = settings.read_text() + "\n[policy]\naccept_short_keys = true\n"
         if name == "partner":
             text = f'store = "{fresh_postgres_log(postgres_url)}"\n{text}'
         settings.write_text(text)
     for name in ROLES:
-        others = [f"{other}.json" for other in ROLES if other != name]
-        succeed("party", "trust", name, *others, folder=folder)
-    succeed("job", "new", "job.toml", "--as", "bank", folder=folder)
+        others = [card for other, card in cards.items() if other != name]
+        well(tally("party", "trust", folder / name, *others))
     job = folder / "job.toml"
+    well(tally("job", "new", job, "--as", folder / "bank"))
     short_key = "key_bits = 512\nshort_key_for_tests = true"
     job.write_text(re.sub(r"key_bits = 2048.*", short_key, job.read_text()))
 
@@ -98,12 +94,9 @@ def test_three_processes_over_rabbitmq_give_the_demos_model_to_the_bit(
     with ExitStack() as stack:
         for name in ROLES:
             stack.enter_context(party_at_work(name, tmp_path))
-        told = json.loads(
-            succeed(
-                "train", "job.toml", "--as", "bank", "--job", "first", "--json", folder=tmp_path
-            )
-        )
-    assert told["job"] == "first"
+        done = train(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["job"] == "first"
     for name in ("bank", "partner"):
         assert model_of(tmp_path, name) == model_of(finished_demo, name)
     for name in ROLES:
@@ -112,14 +105,16 @@ def test_three_processes_over_rabbitmq_give_the_demos_model_to_the_bit(
         party.close()
 
 
+@pytest.mark.parametrize("data", ["term_deposit", "high_income"])
 def test_the_demo_over_rabbitmq_gives_the_same_model_to_the_bit(
-    rabbitmq: PrivateBroker, finished_demo: Path, tmp_path: Path
+    data: str, rabbitmq: PrivateBroker, finished_demos: FinishedDemos, tmp_path: Path
 ) -> None:
-    options = options_for(tmp_path / "run", broker=rabbitmq.amqp_url)
+    """Given both buses, then one model: neither the bus nor its timing has a say in it (D2)."""
+    options = options_for(tmp_path / "run", data, broker=rabbitmq.amqp_url)
     summary = run_demo(options, lambda _progress: None)
     assert summary.broker == "rabbitmq"
     for name in ("bank", "partner"):
-        assert model_of(tmp_path / "run", name) == model_of(finished_demo, name)
+        assert model_of(tmp_path / "run", name) == model_of(finished_demos.folder(data), name)
 
 
 def test_a_job_that_a_partner_declines_ends_with_its_reason(
@@ -131,7 +126,7 @@ def test_a_job_that_a_partner_declines_ends_with_its_reason(
     with ExitStack() as stack:
         for name in ROLES:
             stack.enter_context(party_at_work(name, tmp_path))
-        done = tally("train", "job.toml", "--as", "bank", "--job", "first", folder=tmp_path)
+        done = train(tmp_path)
     assert done.returncode == 1
     assert "bank is not among the parties whose jobs are accepted" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
