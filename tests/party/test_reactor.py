@@ -180,7 +180,10 @@ def test_a_fault_of_ours_ends_the_job_for_all_and_tells_no_data(
     react(Reactor(partner, fail))
     (failed,) = partner.log.stream("partner", JOB)
     assert failed.envelope.type == "TrainingFailed"
-    assert failed.envelope.data["code"] == "internal"
+    assert failed.envelope.data == {
+        "code": "internal",
+        "detail": "an internal error at partner; its output says more",
+    }
     assert sorted(found.recipient for found in partner.log.pending_deliveries()) == [
         "arbiter",
         "bank",
