@@ -42,6 +42,8 @@ def cancel_training(party: Party, job: str, detail: str = "") -> Fact[Event]:
         raise RequestError(f"there is no job {job} in the log of {party.name}")
     if history.is_over:
         raise RequestError(f"job {job} is over already")
+    if history.is_stopped:
+        raise RequestError(f"the training of job {job} has ended: nothing undoes a trained model")
     if party.role is Role.AUDITOR:
         raise RequestError("an auditor watches jobs and cancels none")
     failed = TrainingFailed(code="cancelled", detail=detail or f"cancelled by {party.name}")

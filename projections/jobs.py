@@ -21,6 +21,7 @@ from events.vocabulary import Role
 from projections.projection import METADATA, WHOLE_NUMBER, Projection, storable
 from store import PayloadStore
 
+THEN = "; then "
 PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated")
 
 JOB_ROWS = Table(
@@ -44,7 +45,8 @@ JOB_ROWS = Table(
 class Job:
     """A row; `members` and `accepted` are JSON lists of names.
 
-    `state` is one of PROGRESS, or declined, cancelled or failed, which are final.
+    `state` is one of PROGRESS, or declined, cancelled or failed, which are final. What fails after
+    the training stopped is told in `reason`: nothing undoes a trained model.
     """
 
     job: str
@@ -133,7 +135,10 @@ def _reach(job: Job, state: str, fact: Fact[Event] | None = None, reason: str = 
 def _end(job: Job, state: str, fact: Fact[Event], reason: str) -> Job:
     if job.state not in PROGRESS or job.state == "evaluated":
         return job
+    if job.state == "stopped":
+        told = THEN in job.reason
+        return job if told else replace(job, reason=storable(f"{job.reason}{THEN}{reason}"))
     return replace(job, state=state, ended=fact.envelope.time, reason=storable(reason))
 
 
-JOBS = Projection("jobs", 1, (JOB_ROWS,), apply)
+JOBS = Projection("jobs", 2, (JOB_ROWS,), apply)

@@ -98,6 +98,8 @@ def _report(facts: JobFacts, folder: Path, *, as_json: bool) -> None:
     say("")
     if facts.quality is not None:
         show_quality(facts.quality)
+    elif facts.held_out_rows:
+        say(f"the model is not measured: {facts.reason}")
     else:
         say("no customer was held out: the model is not measured")
     say("")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from events.lifecycle import TrainingRequested
+from events.lifecycle import TrainingRequested, TrainingStopped
 from events.terms import Member, Terms
 from events.vocabulary import Role
 from party import requesting
@@ -15,7 +15,7 @@ from party.jobs import job_history
 from party.opening import Party, open_party, party_card, trust
 from party.requesting import cancel_training, request_training
 from party.work import snapshot
-from tests.party.federation import JOB, ROLES, make_federation, terms
+from tests.party.federation import JOB, ROLES, make_federation, say, terms
 
 ROWS = "id,age,y\n" + "".join(f"{number},{20 + number % 50},{number % 2}\n" for number in range(99))
 
@@ -170,3 +170,10 @@ def test_there_must_be_a_job_to_cancel(bank: Party) -> None:
     with pytest.raises(RequestError, match="no job"):
         cancel_training(bank, JOB)
     assert party_card(bank.folder.path) == bank.card
+
+
+def test_a_trained_model_cannot_be_called_off(bank: Party) -> None:
+    request_training(bank, JOB, terms())
+    say(bank, TrainingStopped(round=1, reason="round limit"))
+    with pytest.raises(RequestError, match="nothing undoes a trained model"):
+        cancel_training(bank, JOB)

@@ -58,7 +58,7 @@ class Story:
         return issuer.says(event, job)
 
     def key_issued(self, job: str = "job-1") -> Envelope:
-        event = PublicKeyIssued(key_id="k" * 64, modulus="f" * 512, obfuscator_base="e" * 1024)
+        event = PublicKeyIssued(key_id="a" * 64, modulus="f" * 512, obfuscator_base="e" * 1024)
         return self.arbiter.says(event, job)
 
     def loss(self, number: int, value: float, job: str = "job-1") -> Envelope:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 
+from events.event import Event
 from events.lifecycle import TrainingDeclined, TrainingFailed, TrainingStopped
 from events.rounds import RoundCompleted
 from projections import ModelDocumentError, Views, jobs, losses, model, timeline, write_model_files
@@ -195,6 +196,29 @@ def test_a_job_that_fails_stays_so(
 
     assert state(views, log) == expected
     assert views.select(jobs())[0]["reason"] == f"arbiter: {code}: no more"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [TrainingDeclined(reason="too late"), TrainingFailed(code="cancelled", detail="too late")],
+)
+def test_nothing_undoes_a_trained_model(
+    log: Log, views: Views, story: Story, payloads: PayloadStore, late: Event
+) -> None:
+    """Given a training that stopped, then a failure after it is told and changes no state."""
+    whole = list(story.whole(payloads))
+    append(log, *whole[:-1])
+    for _ in range(2):
+        append(log, story.partner.says(late))
+        assert state(views, log) == "stopped"
+    (job,) = views.select(jobs())
+    assert job["reason"].startswith("all flags raised; then partner: ")
+    assert job["reason"].count("too late") == 1
+
+    append(log, whole[-1])
+    assert state(views, log) == "evaluated"
+    append(log, story.partner.says(late))
+    assert state(views, log) == "evaluated"
 
 
 def test_model_files_are_the_saved_documents(
