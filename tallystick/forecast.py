@@ -12,6 +12,7 @@ from events.terms import Terms
 from handlers.history import History
 from handlers.keys import degree_of, residual_of
 from party.opening import Party
+from store.errors import StoreError
 from tallystick.estimate import JobEstimate, JobShape, Machine, estimate
 from tallystick.following import JobProgress
 from tallystick.measuring import measure_machine
@@ -58,7 +59,7 @@ class ForecastingScreen(TrainingScreen):
 
     def __init__(self, party: Party, job: str, terms: Terms) -> None:
         super().__init__(party, job)
-        self._machine: Machine | None = machine_for(terms, party.settings.cores)
+        self._machine = machine_for(terms, party.settings.cores)
 
     def show_step(self, history: History, progress: JobProgress) -> None:
         super().show_step(history, progress)
@@ -68,21 +69,30 @@ class ForecastingScreen(TrainingScreen):
         note(sentence(told.apart, told.maximum_rounds, "with a machine like this at every party"))
 
 
-def machine_for(terms: Terms, cores: int) -> Machine:
-    """A short look at this machine: less than a second for a key of 2048 bits."""
-    return measure_machine(terms.key_bits, degree_of(terms), cores)
+def machine_for(terms: Terms, cores: int) -> Machine | None:
+    """A short look at this machine: less than a second for a key of 2048 bits.
+
+    None where there is no room to measure in: the job is worth more than its estimate.
+    """
+    try:
+        return measure_machine(terms.key_bits, degree_of(terms), cores)
+    except (OSError, StoreError):
+        return None
 
 
 def with_forecast(
-    facts: Iterator[Fact[Event] | None], job: str, machine: Machine, say: Callable[[str], None]
+    facts: Iterator[Fact[Event] | None],
+    job: str,
+    machine: Machine | None,
+    say: Callable[[str], None],
 ) -> Iterator[Fact[Event] | None]:
     """The same facts; `say` tells the estimate where all parties run on this machine."""
-    history, is_told = History(job), False
+    history = History(job)
     for fact in facts:
-        if fact is not None and not is_told:
+        if fact is not None and machine is not None:
             history.add(fact)
             if (told := forecast(history, machine)) is not None:
-                is_told = True
+                machine = None  # once is enough
                 say(sentence(told.together, told.maximum_rounds, "on this machine"))
         yield fact
 

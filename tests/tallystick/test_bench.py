@@ -6,12 +6,25 @@ from collections.abc import Sequence
 import pytest
 from gmpy2 import mpz
 
+from events.terms import Member
+from events.vocabulary import Role
 from paillier import PublicKey, kernel_name, multiply
+from store.errors import StoreFullError
 from tallystick.errors import MeasurementError
+from tallystick.forecast import machine_for, with_forecast
+from tallystick.job_file import make_terms
 from tallystick.measuring import Look, measure_machine, payload_costs
 from tests.tallystick.conftest import Trained
 from tests.tallystick.federations import tally, well
 
+MEMBERS = tuple(
+    Member(name=name, role=role)
+    for name, role in (
+        ("bank", Role.LOCAL),
+        ("partner", Role.PARTICIPANT),
+        ("arbiter", Role.ARBITER),
+    )
+)
 SMALL = Look(values=16, window=3, bucket_rows=32, decryptions=2, payload_bytes=4_096, repeats=1)
 
 
@@ -73,6 +86,18 @@ def test_a_figure_never_stands_for_a_wrong_result(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tallystick.measuring.multiply", multiply_wrongly)
     with pytest.raises(MeasurementError, match=kernel_name()):
         measure_machine(512, 2, 2, SMALL)
+
+
+def test_a_disk_without_room_costs_the_estimate_and_not_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(size: int, repeats: int) -> None:
+        raise StoreFullError(f"no room for {size} bytes")
+
+    monkeypatch.setattr("tallystick.measuring.payload_costs", no_room)
+    terms = make_terms(MEMBERS, key_bits=512, short_key_for_tests=True)
+    assert machine_for(terms, 1) is None
+    assert list(with_forecast(iter([None]), "spring", None, pytest.fail)) == [None]
 
 
 def test_payloads_are_measured_by_the_byte() -> None:
