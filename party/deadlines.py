@@ -3,16 +3,24 @@
 A timer is not pure, so what it says enters the log first (DeadlinePassed); the handler decides.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
 
 from events.catalogue import CATALOGUE
 from events.lifecycle import DeadlinePassed, TrainingAccepted, TrainingRequested
 from handlers.drafts import draft
-from handlers.history import History
 from party.appending import Causes, StoredDraft, append_draft
+from party.faults import describe
 from party.jobs import job_history
 from party.opening import Party
 from party.pump import Pump
+from store.entry import Entry
+from store.errors import StoreError
+
+log = structlog.get_logger()
 
 
 class DeadlineKeeper:
@@ -30,18 +38,34 @@ class DeadlineKeeper:
         """Note new requests, let those go that are answered, and say which deadline passed."""
         for entry in self._party.log.read(self._position):
             self._position = entry.position
-            event = CATALOGUE.read(entry.envelope).event
-            if entry.envelope.source == self._party.name and isinstance(event, TrainingRequested):
-                asked = datetime.fromisoformat(entry.envelope.time)
-                limit = timedelta(minutes=event.terms.answer_within_minutes)
-                self._due[entry.envelope.stream] = asked + limit
+            if entry.envelope.source == self._party.name:
+                self._guarded(entry.envelope.stream, partial(self._note, entry))
         moment = now or datetime.now(UTC)
         for job in [job for job, due in self._due.items() if due <= moment]:
             del self._due[job]
-            self._say(job_history(self._party.log, job))
+            self._guarded(job, partial(self._say, job))
         self._party.log.wait_for_entries(self._position, timeout)
 
-    def _say(self, history: History) -> None:
+    def _guarded(self, job: str, step: Callable[[], None]) -> None:
+        """A job that this software cannot follow must not keep the others from their deadlines."""
+        try:
+            step()
+        except StoreError:
+            raise
+        except Exception as fault:  # noqa: BLE001
+            log.error("job_without_deadline", job=job, fault=describe(fault))  # noqa: TRY400
+
+    def _note(self, entry: Entry) -> None:
+        if entry.envelope.type != TrainingRequested.type_name():
+            return
+        event = CATALOGUE.read(entry.envelope).event
+        if isinstance(event, TrainingRequested):
+            asked = datetime.fromisoformat(entry.envelope.time)
+            limit = timedelta(minutes=event.terms.answer_within_minutes)
+            self._due[entry.envelope.stream] = asked + limit
+
+    def _say(self, job: str) -> None:
+        history = job_history(self._party.log, job)
         terms = history.terms
         answered = {fact.source for fact in history.of(TrainingAccepted)}
         waiting = tuple(

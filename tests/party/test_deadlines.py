@@ -2,7 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from pydantic import ValidationError
+
 from events.lifecycle import DeadlinePassed, TrainingAccepted, TrainingFailed
+from events.terms import Terms
 from handlers.reactions import decide
 from party.deadlines import DeadlineKeeper
 from party.jobs import job_history
@@ -55,3 +59,23 @@ def test_only_the_party_that_asked_keeps_the_deadline(parties: dict[str, Party])
     say(partner, accepted)
     DeadlineKeeper(partner).step(timeout=0, now=later())
     assert partner.log.head() == 1
+
+
+def test_a_job_that_makes_no_sense_keeps_no_other_from_its_deadline(
+    parties: dict[str, Party], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bank = parties["bank"]
+    for job in ("twice", "twice", "sound"):
+        request(bank, job=job)
+    keeper = DeadlineKeeper(bank)
+    keeper.step(timeout=0, now=later())
+    keeper.step(timeout=0, now=later())
+    assert job_history(bank.log, "sound").has(DeadlinePassed)
+    assert not job_history(bank.log, "twice").has(DeadlinePassed)
+    assert capsys.readouterr().out.count("job_without_deadline") == 1
+
+
+def test_a_deadline_is_a_year_away_at_most() -> None:
+    year = terms().model_dump() | {"answer_within_minutes": 366 * 24 * 60}
+    with pytest.raises(ValidationError, match="answer_within_minutes"):
+        Terms.model_validate(year)
