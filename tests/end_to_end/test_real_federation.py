@@ -32,22 +32,28 @@ def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def party_at_work(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tally party run`, stopped as a person would stop it."""
-    output = (folder / f"{name}.out").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tallystick", "party", "run", name],
-        cwd=folder,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_until_connected(folder / f"{name}.out", process)
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(STOP_SECONDS)
-        output.close()
+def parties_at_work(folder: Path) -> Iterator[None]:
+    """`tally party run` for every party, stopped as a person would stop it."""
+    outputs = {name: folder / f"{name}.out" for name in ROLES}
+    with ExitStack() as stack:
+        processes = {
+            name: subprocess.Popen(
+                [sys.executable, "-m", "tallystick", "party", "run", name],
+                cwd=folder,
+                stdout=stack.enter_context(outputs[name].open("wb")),
+                stderr=subprocess.STDOUT,
+            )
+            for name in ROLES
+        }
+        try:
+            for name, process in processes.items():
+                wait_until_connected(outputs[name], process)
+            yield
+        finally:
+            for process in processes.values():
+                process.send_signal(signal.SIGINT)
+            for process in processes.values():
+                process.wait(STOP_SECONDS)
 
 
 def wait_until_connected(output: Path, process: subprocess.Popen[bytes]) -> None:
@@ -91,9 +97,7 @@ def test_three_processes_over_rabbitmq_give_the_demos_model_to_the_bit(
     rabbitmq: PrivateBroker, postgres_url: str, finished_demo: Path, tmp_path: Path
 ) -> None:
     set_up(tmp_path, rabbitmq, postgres_url)
-    with ExitStack() as stack:
-        for name in ROLES:
-            stack.enter_context(party_at_work(name, tmp_path))
+    with parties_at_work(tmp_path):
         done = train(tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["job"] == "first"
@@ -123,9 +127,7 @@ def test_a_job_that_a_partner_declines_ends_with_its_reason(
     set_up(tmp_path, rabbitmq, postgres_url)
     settings = tmp_path / "partner" / "party.toml"
     settings.write_text(settings.read_text() + 'requesters = ["another-bank"]\n')
-    with ExitStack() as stack:
-        for name in ROLES:
-            stack.enter_context(party_at_work(name, tmp_path))
+    with parties_at_work(tmp_path):
         done = train(tmp_path)
     assert done.returncode == 1
     assert "bank is not among the parties whose jobs are accepted" in done.stderr + done.stdout

@@ -146,6 +146,7 @@ def test_a_member_that_never_ran_is_named_until_it_comes(
             if "not delivered to arbiter yet (1 event): the recipient has no queue" in text:
                 running_parties.enter_context(running(broker, federation, ["arbiter"]))
 
+        monkeypatch.setattr("tallystick.training_screen.LOOK_SECONDS", 0.1)
         monkeypatch.setattr("tallystick.training_screen.note", start_the_arbiter_when_it_is_missed)
         well(tally("train", job, "--as", federation / "bank"))
     assert "waiting for the answer of partner, arbiter" in notes
