@@ -67,7 +67,7 @@ class Reason(StrEnum):
     """Why a message was refused: what is recorded, counted and told to the broker."""
 
     BAD_CHUNK = "chunk without usable headers"
-    SPOOL_FULL = "too many unfinished payloads of this sender"
+    SPOOL_FULL = "too many or too large unfinished payloads of this sender"
     NOT_AN_ENVELOPE = "not an envelope"
     FALSE_IDENTITY = "event id is not the hash of its place"
     OTHER_SENDER = "issuer is not the sender"

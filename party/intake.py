@@ -116,11 +116,18 @@ class Intake:
             self._waiting.hold(envelope, canonical, sender, headers, key)
             return None
         else:
-            self._admit(fact, canonical, head, announced)
+            try:
+                self._admit(fact, canonical, head, announced)
+            except RefusalError:
+                self._discard(sender, announced)
+                raise
         self._waiting.forget(envelope.id)
+        self._discard(sender, announced)
+        return None if known else envelope.id
+
+    def _discard(self, sender: str, announced: Mapping[str, SealedPayload]) -> None:
         for sealed in announced.values():
             self._chunks.discard(sender, sealed.digest)
-        return None if known else envelope.id
 
     def _compare(self, envelope: Envelope, canonical: bytes) -> None:
         """It came before; anything else in its place is a second history."""
@@ -135,7 +142,10 @@ class Intake:
         sender: str,
         announced: Mapping[str, SealedPayload],
     ) -> str | None:
-        """The first thing that has to be here before the envelope can be appended."""
+        """The first thing that has to be here before the envelope can be appended.
+
+        Raises RefusalError for a payload that there is no room for.
+        """
         if envelope.sequence > (head.sequence + 1 if head else 0):
             return event_id(envelope.source, envelope.stream, envelope.sequence - 1)
         if envelope.cause and self._cause(envelope) is None:
@@ -143,6 +153,8 @@ class Intake:
         for name, sealed in announced.items():
             here = self._party.payloads.has(envelope.payload(name).commitment)
             if not here and not self._chunks.complete(sender, sealed.digest, sealed.chunks):
+                if not self._chunks.has_room(sender, sealed):
+                    raise RefusalError(Reason.SPOOL_FULL, f"{name} of {envelope.type}")
                 return payload_key(sender, sealed.digest)
         return None
 

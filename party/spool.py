@@ -14,24 +14,33 @@ from party.transport import ChunkPlace, SealedPayload
 from store.failures import disk_failures
 
 MAXIMUM_UNFINISHED = 2000
+MAXIMUM_BYTES = 64 * 2**30  # a round of 3,000 variables and a million customers needs a few
 FORGOTTEN_SECONDS = 30 * 24 * 3600
 
 
 class ReceivedChunks:
-    """received/SENDER/DIGEST/INDEX: a sender can only ever disturb its own payloads."""
+    """received/SENDER/DIGEST/INDEX: a sender can only ever disturb its own payloads.
+
+    It has room here for MAXIMUM_UNFINISHED of them and MAXIMUM_BYTES. One process writes here.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "received"
         self._opened = folder / "opened"
+        self._bytes: dict[str, int] = {}
         with disk_failures(folder):
             shutil.rmtree(self._opened, ignore_errors=True)
             self._opened.mkdir(mode=0o700, parents=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def keep(self, sender: str, place: ChunkPlace, body: bytes) -> None:
-        """On the disk when this returns. Raises RefusalError when the sender has too many."""
+        """On the disk when this returns. Raises RefusalError when the sender has too much."""
         folder = self._folder / sender / place.digest
         with disk_failures(self._folder):
+            chunk = folder / str(place.index)
+            grows = len(body) - (chunk.stat().st_size if chunk.is_file() else 0)
+            if not self._has_room(folder, grows):
+                raise RefusalError(Reason.SPOOL_FULL, sender)
             if not folder.is_dir():
                 self._make(folder)
             unfinished = folder / f"{place.index}.new"
@@ -39,12 +48,19 @@ class ReceivedChunks:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(folder / str(place.index))
+            unfinished.replace(chunk)
+            self._bytes[sender] += grows
             _synchronise(folder)
 
     def complete(self, sender: str, digest: str, chunks: int) -> bool:
         folder = self._folder / sender / digest
         return all((folder / str(index)).is_file() for index in range(chunks))
+
+    def has_room(self, sender: str, payload: SealedPayload) -> bool:
+        """Whether the chunks of this payload that are still missing would be taken."""
+        folder = self._folder / sender / payload.digest
+        with disk_failures(self._folder):
+            return self._has_room(folder, payload.size - _bytes_in(folder))
 
     def reader(self, sender: str, payload: SealedPayload) -> HashingReader:
         folder = self._folder / sender / payload.digest
@@ -55,7 +71,11 @@ class ReceivedChunks:
         return self._opened / commitment
 
     def discard(self, sender: str, digest: str) -> None:
-        _remove(self._folder / sender / digest)
+        folder = self._folder / sender / digest
+        before = _bytes_in(folder)
+        _remove(folder)
+        if sender in self._bytes:
+            self._bytes[sender] -= before - _bytes_in(folder)
 
     def sweep(self, wanted: Container[tuple[str, str]]) -> None:
         """Remove what came long ago and no held envelope waits for, by (sender, digest)."""
@@ -63,13 +83,19 @@ class ReceivedChunks:
         for folder in self._folder.glob("*/*"):
             key = (folder.parent.name, folder.name)
             if key not in wanted and folder.stat().st_mtime < newest:
-                _remove(folder)
+                self.discard(*key)
+
+    def _has_room(self, folder: Path, grows: int) -> bool:
+        sender = folder.parent
+        if sender.name not in self._bytes:
+            self._bytes[sender.name] = sum(map(_bytes_in, sender.glob("*")))
+        if self._bytes[sender.name] + grows > MAXIMUM_BYTES:
+            return False
+        return folder.is_dir() or sum(1 for _ in sender.glob("*")) < MAXIMUM_UNFINISHED
 
     def _make(self, folder: Path) -> None:
         sender = folder.parent
         sender.mkdir(mode=0o700, exist_ok=True)
-        if sum(1 for _ in sender.iterdir()) >= MAXIMUM_UNFINISHED:
-            raise RefusalError(Reason.SPOOL_FULL, sender.name)
         folder.mkdir(mode=0o700)
         _synchronise(sender)
 
@@ -103,6 +129,10 @@ class SealedPayloads:
         for folder in self._folder.glob("*"):
             if folder.name not in event_ids:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*") if path.suffix != ".new")
 
 
 def _remove(folder: Path) -> None:
