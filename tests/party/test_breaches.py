@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.reexecution import reexecute
 from bus.memory import MemoryBroker
 from bus.parcel import Parcel
 from events.catalogue import Fact
@@ -87,6 +88,9 @@ def test_a_refused_message_of_a_member_ends_the_job_for_all(parties: dict[str, P
     partner.receive(5)
     told = ("bank", "protocol", f"bank refused a message of partner: {Reason.WRONG_ROLE}")
     assert [failures(node.party) for node in (bank, partner, arbiter)] == [[told]] * 3
+    again = reexecute(bank.party.log.read(), bank.party.own)
+    assert again.holds
+    assert again.from_outside == {"TrainingRequested": 1, "MessageRefused": 1}
 
 
 @pytest.mark.parametrize("name", ["partner", "arbiter"])
