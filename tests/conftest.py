@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.brokers import PrivateBroker, private_broker
 from tests.databases import private_postgres
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logging() -> None:
+    """Commands set up logging for their process; no test inherits that of another."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
