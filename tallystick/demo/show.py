@@ -55,6 +55,9 @@ class RoundPrinter:
 def show_summary(console: Console, summary: Summary, out: Path) -> None:
     console.print()
     console.print(_parties_table(summary))
+    for name, party in summary.parties.items():
+        for line in party.notes:
+            console.print(f"{name}: {line}", style="dim", markup=False, soft_wrap=True)
     console.print(_quality_table(summary))
     if summary.auc_joint is None:
         console.print(_why_no_figure(summary), soft_wrap=True)
@@ -70,10 +73,11 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
         f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:",
         soft_wrap=True,
     )
+    participant = next(name for name, one in summary.parties.items() if one.role == "participant")
     for command, meaning in (
         (f"tally log show {out / 'arbiter'}", "what the arbiter saw, event by event"),
         (f"tally log show {out / 'bank'} --json", "the same for programs"),
-        (f"tally projections show {out / 'partner'} model", "the partner's half of the model"),
+        (f"tally projections show {out / participant} model", "a partner's half of the model"),
         ("tally demo --help", "other data, two partners, the patent's profile, your own files"),
     ):
         console.print(f"  {command}   [dim]# {meaning}[/]", soft_wrap=True)

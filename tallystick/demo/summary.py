@@ -7,11 +7,16 @@ from pydantic import Field
 
 from events.lifecycle import TrainingAccepted, TrainingRequested, TrainingStopped
 from events.models import ModelEvaluated, Quality
-from events.preparation import FeaturesPrepared, PublicKeyIssued, RowsAligned
+from events.preparation import (
+    DataSnapshotted,
+    FeaturesPrepared,
+    PublicKeyIssued,
+    RowsAligned,
+)
 from events.vocabulary import Frozen
 from handlers.history import History
 from handlers.leakage import leakage
-from handlers.prepared import own_prepared, own_snapshot
+from handlers.prepared import NOTES, own_prepared, own_snapshot
 from handlers.preparing import common_rows
 from learning.errors import QualityError
 from learning.quality import logistic_quality
@@ -28,6 +33,7 @@ class PartyFigures(Frozen):
     leak: float | None = Field(description="equations a row that this party could have received")
     events: int
     folder: str
+    notes: tuple[str, ...] = Field(description="how the party's own columns were read")
 
 
 class Summary(Frozen):
@@ -92,7 +98,7 @@ def summarise(
         log_loss_joint=joint.log_loss,
         log_loss_pooled_reference=pooled_loss,
         events=sum(not entry.envelope.is_private for entry in bank.log.job(job)),
-        parties={name: _figures(party, history) for name, party in parties.items()},
+        parties={name: _figures(party, job) for name, party in parties.items()},
     )
 
 
@@ -103,7 +109,8 @@ def _evaluated(history: History) -> tuple[Quality, Quality]:
     return Quality(), Quality()
 
 
-def _figures(party: Party, history: History) -> PartyFigures:
+def _figures(party: Party, job: str) -> PartyFigures:
+    history = job_history(party.log, job)
     features = history.of(FeaturesPrepared, source=party.name)
     return PartyFigures(
         role=str(party.role),
@@ -113,7 +120,14 @@ def _figures(party: Party, history: History) -> PartyFigures:
         leak=round(leakage(history, party.name), 4) if features else None,
         events=party.log.head(),
         folder=str(party.folder.path),
+        notes=_notes(party, history),
     )
+
+
+def _notes(party: Party, history: History) -> tuple[str, ...]:
+    for fact in history.of(DataSnapshotted):
+        return NOTES.validate_json(party.own.read(fact.payload("notes")))
+    return ()
 
 
 def _customers(name: str, history: History) -> int | None:
