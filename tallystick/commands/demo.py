@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from events.terms import Profile
 from party.sources import SourceSettings
 from tallystick.demo.federation import DEFAULT_LEAK_BUDGETS, DemoOptions
 from tallystick.demo.run import run_demo
-from tallystick.demo.show import RoundPrinter, show_summary
+from tallystick.demo.show import RoundPrinter, show_headline, show_summary
 from tallystick.errors import DemoError
 from tallystick.log_output import configure_logging
 
@@ -68,10 +67,7 @@ def demo(
     configure_logging(logging.ERROR)  # the screen says what is worth a warning, once
     console = Console(stderr=as_json, highlight=False)
     name, bank_file, partner_file = _files(data, bank, partner)
-    day = _day(observed_on)
-    if profile not in ("default", "patent"):
-        raise DemoError(f"profile {profile!r} is unknown: use default or patent")
-    chosen: Profile = "patent" if profile == "patent" else "default"
+    day, chosen = _day(observed_on), _profile(profile)
     options = DemoOptions(
         name=name,
         bank=SourceSettings(file=str(bank_file), id=identifier, label=label, observed_on=day),
@@ -83,13 +79,7 @@ def demo(
         leak_budget=leak_budget or DEFAULT_LEAK_BUDGETS[chosen],
         key_bits=key_bits,
     )
-    bus = "RabbitMQ" if broker else "the embedded bus"
-    console.print(
-        f"[bold]{escape(name)}[/]: bank, {participants} "
-        f"participant{'s'[: participants > 1]} and arbiter on {bus}, {chosen} profile, "
-        f"{key_bits}-bit key",
-        soft_wrap=True,
-    )
+    show_headline(console, options)
     summary = run_demo(options, RoundPrinter(console, chosen))
     if as_json:
         typer.echo(summary.model_dump_json(indent=1))
@@ -115,6 +105,12 @@ def _files(data: str, bank: Path | None, partner: Path | None) -> tuple[str, Pat
         if not file.is_file():
             raise DemoError(f"{file} is not a file")
     return found
+
+
+def _profile(text: str) -> Profile:
+    if text not in {"default", "patent"}:
+        raise DemoError(f"profile {text!r} is unknown: use default or patent")
+    return "patent" if text == "patent" else "default"
 
 
 def _day(text: str | None) -> dt.date | None:

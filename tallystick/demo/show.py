@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from events.terms import Profile
+from tallystick.demo.federation import DemoOptions
 from tallystick.demo.summary import Summary
 from tallystick.following import JobProgress
 
@@ -50,6 +52,18 @@ class RoundPrinter:
         if bank.stopped is None and bank.seconds_left is not None:
             line += f", at most {bank.seconds_left:.0f} s left"
         return line + "[/]"
+
+
+def show_headline(console: Console, options: DemoOptions) -> None:
+    bus = "RabbitMQ" if options.broker else "the embedded bus"
+    others = (
+        "1 participant" if options.participants == 1 else f"{options.participants} participants"
+    )
+    console.print(
+        f"[bold]{escape(options.name)}[/]: bank, {others} and arbiter on {bus}, "
+        f"{options.profile} profile, {options.key_bits}-bit key",
+        soft_wrap=True,
+    )
 
 
 def show_summary(console: Console, summary: Summary, out: Path) -> None:
