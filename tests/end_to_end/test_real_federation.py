@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from audit.reexecution import reexecute
+from events.rounds import RoundCompleted
+from party.jobs import job_history
 from party.opening import open_party
 from tallystick.demo.run import run_demo
 from tests.brokers import PrivateBroker
@@ -31,29 +34,30 @@ def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def start(name: str, folder: Path) -> subprocess.Popen[bytes]:
+    """`tally party run`, what it prints in a file beside its folder."""
+    with (folder / f"{name}.out").open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tallystick", "party", "run", name],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
 @contextmanager
-def parties_at_work(folder: Path) -> Iterator[None]:
-    """`tally party run` for every party, stopped as a person would stop it."""
-    outputs = {name: folder / f"{name}.out" for name in ROLES}
-    with ExitStack() as stack:
-        processes = {
-            name: subprocess.Popen(
-                [sys.executable, "-m", "tallystick", "party", "run", name],
-                cwd=folder,
-                stdout=stack.enter_context(outputs[name].open("wb")),
-                stderr=subprocess.STDOUT,
-            )
-            for name in ROLES
-        }
-        try:
-            for name, process in processes.items():
-                wait_until_connected(outputs[name], process)
-            yield
-        finally:
-            for process in processes.values():
-                process.send_signal(signal.SIGINT)
-            for process in processes.values():
-                process.wait(STOP_SECONDS)
+def parties_at_work(folder: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Every party in processes of its own, stopped as a person would stop it."""
+    processes = {name: start(name, folder) for name in ROLES}
+    try:
+        for name, process in processes.items():
+            wait_until_connected(folder / f"{name}.out", process)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.send_signal(signal.SIGINT)
+        for process in processes.values():
+            process.wait(STOP_SECONDS)
 
 
 def wait_until_connected(output: Path, process: subprocess.Popen[bytes]) -> None:
@@ -62,6 +66,16 @@ def wait_until_connected(output: Path, process: subprocess.Popen[bytes]) -> None
         assert process.poll() is None, text
         assert time.monotonic() < give_up, text
         time.sleep(0.1)
+
+
+def wait_for_first_round(folder: Path) -> None:
+    """Until the bank's log says that a round is completed."""
+    give_up = time.monotonic() + START_SECONDS
+    party = open_party(folder / "bank")
+    while not job_history(party.log, "first").has(RoundCompleted):
+        assert time.monotonic() < give_up, "no round was completed"
+        time.sleep(0.05)
+    party.close()
 
 
 def set_up(folder: Path, broker: PrivateBroker, postgres_url: str) -> None:
@@ -107,6 +121,29 @@ def test_three_processes_over_rabbitmq_give_the_demos_model_to_the_bit(
         party = open_party(tmp_path / name)
         assert reexecute(party.log.read(limit=10_000), party.own).divergences == ()
         party.close()
+
+
+@pytest.mark.parametrize("victim", list(ROLES))
+def test_a_party_killed_in_mid_training_goes_on_from_its_log(
+    victim: str,
+    rabbitmq: PrivateBroker,
+    postgres_url: str,
+    finished_demo: Path,
+    tmp_path: Path,
+) -> None:
+    """Given SIGKILL after a round, when the party runs again, then the model is the same (D2)."""
+    set_up(tmp_path, rabbitmq, postgres_url)
+    with parties_at_work(tmp_path) as processes, ThreadPoolExecutor(1) as pool:
+        training = pool.submit(train, tmp_path)
+        wait_for_first_round(tmp_path)
+        processes[victim].kill()
+        processes[victim].wait(STOP_SECONDS)
+        processes[victim] = start(victim, tmp_path)
+        wait_until_connected(tmp_path / f"{victim}.out", processes[victim])
+        done = training.result()
+    assert done.returncode == 0, done.stderr
+    for name in ("bank", "partner"):
+        assert model_of(tmp_path, name) == model_of(finished_demo, name)
 
 
 @pytest.mark.parametrize("data", ["term_deposit", "high_income"])
