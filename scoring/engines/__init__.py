@@ -1,0 +1,1 @@
+"""SQL engines behind one interface, chosen by URL (requirement C3)."""

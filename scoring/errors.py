@@ -1,0 +1,28 @@
+"""What can go wrong with models as tables and with the engines they live in.
+
+ScoringError
+├── EngineError          the engine refused, is unreachable, or lost the connection
+│   └── TableConflictError  a table of this name exists with other columns
+├── ModelFileError       a model file that cannot be read, or is not admitted
+└── ExtractionError      an extraction script, or what it yields, cannot be scored
+"""
+
+
+class ScoringError(Exception):
+    """Anything of this room; its text is for people and holds no customer's data."""
+
+
+class EngineError(ScoringError):
+    pass
+
+
+class TableConflictError(EngineError):
+    pass
+
+
+class ModelFileError(ScoringError):
+    pass
+
+
+class ExtractionError(ScoringError):
+    pass
