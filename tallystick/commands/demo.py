@@ -80,7 +80,8 @@ def demo(
         key_bits=key_bits,
     )
     show_headline(console, options)
-    summary = run_demo(options, RoundPrinter(console, chosen))
+    printer = RoundPrinter(console, chosen)
+    summary = run_demo(options, printer, printer.say)
     if as_json:
         typer.echo(summary.model_dump_json(indent=1))
     else:

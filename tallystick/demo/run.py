@@ -16,7 +16,9 @@ from tallystick.demo.federation import (
 )
 from tallystick.demo.summary import Summary, summarise
 from tallystick.errors import DemoError, JobFailedError
+from tallystick.estimate import Machine
 from tallystick.following import JobProgress, follow_job
+from tallystick.forecast import machine_for, with_forecast
 from tallystick.job_name import job_stem
 
 QUIET_SECONDS = 30.0
@@ -24,19 +26,23 @@ QUIET_SECONDS = 30.0
 Watch = Callable[[Mapping[str, JobProgress]], None]
 
 
-def run_demo(options: DemoOptions, watch: Watch) -> Summary:
-    """Train a joint model; `watch` is called whenever any party got further.
+def run_demo(
+    options: DemoOptions, watch: Watch, say: Callable[[str], None] | None = None
+) -> Summary:
+    """Train a joint model; `watch` is called whenever any party got further, `say` with the
+    time a round will take, before the first one.
 
     Leaves the parties' folders and summary.json. Raises JobFailedError, and the errors of the
     rooms for bad data, before anything is trained.
     """
     prepare_folder(options.out)
     folders = create_parties(options)
-    job = f"demo-{job_stem(options.name)}"
+    job, terms = f"demo-{job_stem(options.name)}", demo_terms(options, folders)
     with running(folders, options.broker) as parties:
+        machine = machine_for(terms, parties["bank"].settings.cores) if say else None
         began = time.monotonic()
-        request_training(parties["bank"], job, demo_terms(options, folders))
-        progress = _follow(parties, job, watch)
+        request_training(parties["bank"], job, terms)
+        progress = _follow(parties, job, machine, watch, say)
         seconds = time.monotonic() - began
         _wait_until_quiet(parties, job)
         paces = progress["bank"].round_times
@@ -52,9 +58,17 @@ def run_demo(options: DemoOptions, watch: Watch) -> Summary:
     return summary
 
 
-def _follow(parties: Mapping[str, Party], job: str, watch: Watch) -> dict[str, JobProgress]:
+def _follow(
+    parties: Mapping[str, Party],
+    job: str,
+    machine: Machine | None,
+    watch: Watch,
+    say: Callable[[str], None] | None,
+) -> dict[str, JobProgress]:
     progress = {name: JobProgress(party.role) for name, party in parties.items()}
     streams = {name: follow_job(party.log, job) for name, party in parties.items()}
+    if say is not None:
+        streams["bank"] = with_forecast(streams["bank"], job, machine, say)
     arbiter_done = False
     while not (arbiter_done and all(progress[name].is_finished for name in _data(parties))):
         for name, stream in streams.items():

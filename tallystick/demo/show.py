@@ -33,10 +33,13 @@ class RoundPrinter:
         bank = progress["bank"]
         if (step := STEPS.get(bank.last_event)) and bank.last_event not in self._steps:
             self._steps.add(bank.last_event)
-            self._console.print(f"[dim]·[/] {step}", soft_wrap=True)
+            self.say(step)
         while self._rounds < bank.rounds:
             self._rounds += 1
             self._console.print(self._line(self._rounds, progress), soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(f"[dim]·[/] {escape(text)}", soft_wrap=True)
 
     def _line(self, number: int, progress: Mapping[str, JobProgress]) -> str:
         bank = progress["bank"]

@@ -74,6 +74,11 @@ def test_a_file_may_have_any_name(nobody_held_out: Demo) -> None:
     assert nobody_held_out.outcome.out.startswith("Kunden 2024 (neu): bank, 1 participant")
 
 
+def test_the_time_of_a_round_is_told_before_the_first_one(nobody_held_out: Demo) -> None:
+    before, *_ = nobody_held_out.outcome.out.split("round  1 of")
+    assert "a round will take about" in before
+
+
 @pytest.mark.parametrize(
     ("text", "stem"),
     [
