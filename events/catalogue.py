@@ -1,10 +1,10 @@
 """The catalogue of events: every type once, every schema version readable, checked at start-up."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import rfc8785
 from pydantic import JsonValue, ValidationError
 
 from events import lifecycle, models, preparation, rounds
@@ -84,7 +84,7 @@ class Catalogue:
         for version in range(envelope.schemaversion, kind.VERSION):
             body = self.upcasters[kind.type_name(), version](body)
         try:
-            event = kind.model_validate_json(rfc8785.dumps(body))
+            event = kind.model_validate_json(json.dumps(body))
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors()})
             raise EnvelopeError(

@@ -9,11 +9,11 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
+from events.canonical import canonical_json
 from events.errors import EnvelopeError, IdentityError, SignatureError
 from events.vocabulary import PRIVATE_STREAM, Digest, Frozen, PartyName, StreamName
 
@@ -67,10 +67,10 @@ class Envelope(Frozen):
         raise EnvelopeError(f"{self.type} of {self.source} carries no payload named {name!r}")
 
     def signed_bytes(self) -> bytes:
-        return rfc8785.dumps(self.model_dump(mode="json", exclude={"signature"}))
+        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
     def canonical_bytes(self) -> bytes:
-        return rfc8785.dumps(self.model_dump(mode="json"))
+        return canonical_json(self.model_dump(mode="json"))
 
     def signed_with(self, key: Ed25519PrivateKey) -> "Envelope":
         signature = base64.b64encode(key.sign(self.signed_bytes())).decode()
@@ -79,7 +79,7 @@ class Envelope(Frozen):
 
 def event_id(source: str, stream: str, sequence: int) -> str:
     """The event's name everywhere: a hash of where it stands."""
-    return hashlib.sha256(rfc8785.dumps(["tallystick", source, stream, sequence])).hexdigest()
+    return hashlib.sha256(canonical_json(["tallystick", source, stream, sequence])).hexdigest()
 
 
 def digest_of(canonical: bytes) -> str:
