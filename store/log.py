@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select
 
+from store import statements
 from store.database import open_engine, parse_url
 from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
-from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS, create_tables
+from store.tables import create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
 
 POLL_SECONDS = 0.02
@@ -56,22 +57,19 @@ class Log:
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind position `after`, in order of position."""
-        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.position > after)
-        return self._entries(query.limit(limit))
+        return self._entries(statements.ENTRIES_AFTER, after=after, most=limit)
 
     def entry(self, event_id: str) -> Entry | None:
-        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.event_id == event_id)
-        return next(iter(self._entries(query)), None)
+        return next(iter(self._entries(statements.ENTRY_OF_EVENT, event_id=event_id)), None)
 
     def stream(self, source: str, stream: str) -> list[Entry]:
         """Everything that one issuer said in one stream, in its own order."""
-        query = select(EVENTS.c.position, EVENTS.c.canonical)
-        return self._entries(query.where(EVENTS.c.source == source, EVENTS.c.stream == stream))
+        query = statements.ENTRIES_OF_STREAM
+        return self._entries(query, of_source=source, of_stream=stream)
 
     def job(self, job: str) -> list[Entry]:
         """All streams of a job and what this party noted about it in private."""
-        query = select(EVENTS.c.position, EVENTS.c.canonical).where(EVENTS.c.job == job)
-        return self._entries(query)
+        return self._entries(statements.ENTRIES_OF_JOB, job=job)
 
     def stream_head(self, source: str, stream: str) -> StreamHead | None:
         with self._reading() as connection:
@@ -80,13 +78,12 @@ class Log:
     def head(self) -> int:
         """The position of the newest entry; 0 for an empty log."""
         with self._reading() as connection:
-            return connection.scalar(select(LOG_HEAD.c.position)) or 0
+            return connection.scalar(statements.HEAD) or 0
 
     def cursor(self, name: str) -> int:
         """Where a pump has got to; 0 before its first move."""
         with self._reading() as connection:
-            query = select(CURSORS.c.position).where(CURSORS.c.name == name)
-            return connection.scalar(query) or 0
+            return connection.scalar(statements.CURSOR, {"of_name": name}) or 0
 
     def wait_for_entries(self, after: int, timeout: float) -> bool:
         """Whether the log goes beyond `after`, at the latest in `timeout` seconds.
@@ -104,41 +101,35 @@ class Log:
 
     def pending_deliveries(self, limit: int = 100, after: Delivery | None = None) -> list[Delivery]:
         """What is still to be sent, in order of position; `after` goes on where a list ended."""
-        query = _deliveries("pending").limit(limit)
-        if after is not None:
-            query = query.where(
-                or_(
-                    DELIVERIES.c.position > after.position,
-                    (DELIVERIES.c.position == after.position)
-                    & (DELIVERIES.c.recipient > after.recipient),
-                )
-            )
+        position, recipient = (after.position, after.recipient) if after else (0, "")
+        place = {"after_position": position, "after_recipient": recipient, "most": limit}
         with self._reading() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            pending = statements.DELIVERIES_AFTER
+            rows = connection.execute(pending, {"of_state": "pending", **place})
+            return [_delivery(row) for row in rows]
 
     def parked(self) -> list[Delivery]:
         """What was given up after too many attempts, with the last reason."""
         with self._reading() as connection:
-            return [_delivery(row) for row in connection.execute(_deliveries("parked"))]
+            parked = connection.execute(statements.DELIVERIES_IN_STATE, {"of_state": "parked"})
+            return [_delivery(row) for row in parked]
 
     def held(self, source: str, stream: str) -> list[HeldEnvelope]:
         """The waiting envelopes of one stream, in order of sequence."""
-        query = select(HELD).where(HELD.c.source == source, HELD.c.stream == stream)
+        place = {"of_source": source, "of_stream": stream}
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(HELD.c.sequence))
+            rows = connection.execute(statements.HELD_IN_STREAM, place)
             return [held_envelope(row) for row in rows]
 
     def held_streams(self) -> list[tuple[str, str]]:
         """Issuer and stream wherever something waits."""
-        query = select(HELD.c.source, HELD.c.stream).distinct()
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(HELD.c.source, HELD.c.stream))
+            rows = connection.execute(statements.HELD_STREAMS)
             return [(row.source, row.stream) for row in rows]
 
     def refusals(self) -> list[Refusal]:
         with self._reading() as connection:
-            query = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)
-            return [Refusal(*row) for row in connection.execute(query)]
+            return [Refusal(*row) for row in connection.execute(statements.ALL_REFUSALS)]
 
     def close(self) -> None:
         self._closed = True
@@ -146,9 +137,9 @@ class Log:
             self._appended.notify_all()
         self._engine.dispose()
 
-    def _entries(self, query: Select[int, bytes]) -> list[Entry]:
+    def _entries(self, query: Select[int, bytes], **values: str | int) -> list[Entry]:
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(EVENTS.c.position))
+            rows = connection.execute(query, values)
             return [Entry(position, bytes(canonical)) for position, canonical in rows]
 
     @contextmanager
@@ -193,21 +184,6 @@ class Log:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError("the log was closed: open it again")
-
-
-def _deliveries(state: str) -> Select[int, bytes, str, int, str | None]:
-    return (
-        select(
-            EVENTS.c.position,
-            EVENTS.c.canonical,
-            DELIVERIES.c.recipient,
-            DELIVERIES.c.attempts,
-            DELIVERIES.c.reason,
-        )
-        .join(EVENTS, EVENTS.c.position == DELIVERIES.c.position)
-        .where(DELIVERIES.c.state == state)
-        .order_by(DELIVERIES.c.position, DELIVERIES.c.recipient)
-    )
 
 
 def _delivery(row: Row[int, bytes, str, int, str | None]) -> Delivery:

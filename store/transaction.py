@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row
 
 from events.envelope import Envelope, digest_of, format_time
+from store import statements
 from store.entry import HeldEnvelope, StreamHead
 from store.errors import CursorConflictError, EquivocationError, SequenceConflictError, StoreError
-from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS
 
 PARK_AFTER = 10
 LONGEST_REASON = 500
@@ -22,8 +22,8 @@ class LogTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        query = select(LOG_HEAD.c.position).with_for_update()  # the gap-free counter's lock
-        self._begun_at: int = connection.execute(query).scalar_one()
+        # The gap-free counter's lock.
+        self._begun_at: int = connection.execute(statements.HEAD_LOCKED).scalar_one()
         self._head: int = self._begun_at
         self._stream_heads: dict[tuple[str, str], StreamHead | None] = {}
 
@@ -56,20 +56,19 @@ class LogTransaction:
         position = self._head + 1
         digest = digest_of(canonical)
         job = envelope.data.get("job") if envelope.is_private else envelope.stream
-        self._connection.execute(
-            insert(EVENTS).values(
-                position=position,
-                event_id=envelope.id,
-                source=envelope.source,
-                stream=envelope.stream,
-                sequence=envelope.sequence,
-                type=envelope.type,
-                job=str(job or ""),
-                time=envelope.time,
-                digest=digest,
-                canonical=canonical,
-            )
-        )
+        values = {
+            "position": position,
+            "event_id": envelope.id,
+            "source": envelope.source,
+            "stream": envelope.stream,
+            "sequence": envelope.sequence,
+            "type": envelope.type,
+            "job": str(job or ""),
+            "time": envelope.time,
+            "digest": digest,
+            "canonical": canonical,
+        }
+        self._connection.execute(statements.APPEND, values)
         self._head = position
         head = StreamHead(envelope.sequence, digest, envelope.time)
         self._stream_heads[envelope.source, envelope.stream] = head
@@ -78,12 +77,11 @@ class LogTransaction:
                 {"position": position, "recipient": name, "state": "pending", "attempts": 0}
                 for name in sorted(set(recipients))
             ]
-            self._connection.execute(insert(DELIVERIES), rows)
+            self._connection.execute(statements.ADDRESS, rows)
         return position
 
     def cursor(self, name: str) -> int:
-        query = select(CURSORS.c.position).where(CURSORS.c.name == name)
-        return self._connection.scalar(query) or 0
+        return self._connection.scalar(statements.CURSOR, {"of_name": name}) or 0
 
     def move_cursor(self, name: str, position: int) -> None:
         """Forward only. CursorConflictError means that another process did this step already."""
@@ -93,11 +91,11 @@ class LogTransaction:
                 f"cursor {name!r} cannot move from {current} to {position} in a log of "
                 f"{self._head}: is the same party running twice?"
             )
-        values = {"name": name, "position": position}
         if current:
-            self._connection.execute(update(CURSORS).where(CURSORS.c.name == name).values(values))
+            moved = {"of_name": name, "position": position}
+            self._connection.execute(statements.MOVE_CURSOR, moved)
         else:
-            self._connection.execute(insert(CURSORS).values(values))
+            self._connection.execute(statements.FIRST_MOVE, {"name": name, "position": position})
 
     def confirm_delivery(self, position: int, recipient: str) -> None:
         """The recipient's queue has it."""
@@ -107,16 +105,15 @@ class LogTransaction:
         self, position: int, recipient: str, reason: str, park_after: int = PARK_AFTER
     ) -> bool:
         """Count a failed attempt; at `park_after` of them the delivery is parked: True then."""
-        query = select(DELIVERIES.c.attempts).where(_is_delivery(position, recipient))
-        attempts = (self._connection.scalar(query) or 0) + 1
+        delivery = {"of_position": position, "of_recipient": recipient}
+        attempts = (self._connection.scalar(statements.ATTEMPTS, delivery) or 0) + 1
         state = "parked" if attempts >= park_after else "pending"
         self._settle(position, recipient, state=state, attempts=attempts, reason=_short(reason))
         return state == "parked"
 
     def retry_parked(self) -> int:
         """Give every parked delivery a fresh start; returns how many there were."""
-        parked = update(DELIVERIES).where(DELIVERIES.c.state == "parked")
-        return self._connection.execute(parked.values(state="pending", attempts=0)).rowcount
+        return self._connection.execute(statements.RETRY_PARKED).rowcount
 
     def hold(
         self,
@@ -130,8 +127,7 @@ class LogTransaction:
         Idempotent: the newest transport data count. Raises EquivocationError when another text of
         the same event is held.
         """
-        query = select(HELD.c.canonical).where(HELD.c.event_id == envelope.id)
-        held = self._connection.scalar(query)
+        held = self._connection.scalar(statements.HELD_TEXT, {"of_event": envelope.id})
         if held is not None and bytes(held) != canonical:
             raise _equivocation(envelope)
         values = {
@@ -140,69 +136,62 @@ class LogTransaction:
             "received_at": format_time(datetime.now(UTC)),
         }
         if held is not None:
-            same = HELD.c.event_id == envelope.id
-            self._connection.execute(update(HELD).where(same).values(values))
+            again = {"of_event": envelope.id, **values}
+            self._connection.execute(statements.HOLD_AGAIN, again)
             return
-        self._connection.execute(
-            insert(HELD).values(
-                event_id=envelope.id,
-                source=envelope.source,
-                stream=envelope.stream,
-                sequence=envelope.sequence,
-                canonical=canonical,
-                **values,
-            )
-        )
+        place = {
+            "event_id": envelope.id,
+            "source": envelope.source,
+            "stream": envelope.stream,
+            "sequence": envelope.sequence,
+            "canonical": canonical,
+        }
+        self._connection.execute(statements.HOLD, place | values)
 
     def held(self, source: str, stream: str) -> list[HeldEnvelope]:
-        query = select(HELD).where(HELD.c.source == source, HELD.c.stream == stream)
-        rows = self._connection.execute(query.order_by(HELD.c.sequence))
+        place = {"of_source": source, "of_stream": stream}
+        rows = self._connection.execute(statements.HELD_IN_STREAM, place)
         return [held_envelope(row) for row in rows]
 
     def release(self, event_id: str) -> None:
         """Hold an envelope no longer: it was appended, or refused after all."""
-        self._connection.execute(delete(HELD).where(HELD.c.event_id == event_id))
+        self._connection.execute(statements.RELEASE, {"of_event": event_id})
 
     def refuse(self, sender: str, reason: str, event_type: str = "") -> None:
         """Count a refused message. `reason` is a short code: never content of the message."""
         key = {"sender": _short(sender), "reason": _short(reason), "type": _short(event_type)}
         now = format_time(datetime.now(UTC))
-        same = and_(*(REFUSALS.c[name] == value for name, value in key.items()))
-        again = update(REFUSALS).where(same).values(count=REFUSALS.c.count + 1, last_time=now)
-        if self._connection.execute(again).rowcount == 0:
-            first = insert(REFUSALS).values(**key, count=1, first_time=now, last_time=now)
-            self._connection.execute(first)
+        again = {f"of_{name}": value for name, value in key.items()} | {"now": now}
+        if self._connection.execute(statements.REFUSE_AGAIN, again).rowcount == 0:
+            first = {**key, "count": 1, "first_time": now, "last_time": now}
+            self._connection.execute(statements.REFUSE_FIRST, first)
 
     def store_head(self) -> None:
         """The last statement of the transaction; `Log.transaction()` calls it."""
         if self.has_appended:
-            self._connection.execute(update(LOG_HEAD).values(position=self._head))
+            self._connection.execute(statements.MOVE_HEAD, {"position": self._head})
 
     def _position_of(self, envelope: Envelope, canonical: bytes) -> int:
-        query = select(EVENTS.c.position, EVENTS.c.canonical).where(
-            EVENTS.c.source == envelope.source,
-            EVENTS.c.stream == envelope.stream,
-            EVENTS.c.sequence == envelope.sequence,
-        )
-        row = self._connection.execute(query).one()
+        place = {
+            "of_source": envelope.source,
+            "of_stream": envelope.stream,
+            "of_sequence": envelope.sequence,
+        }
+        row = self._connection.execute(statements.ENTRY_IN_STREAM, place).one()
         if bytes(row.canonical) != canonical:
             raise _equivocation(envelope)
         return int(row.position)
 
     def _settle(self, position: int, recipient: str, **values: Any) -> None:  # noqa: ANN401
-        change = update(DELIVERIES).where(_is_delivery(position, recipient)).values(**values)
-        if self._connection.execute(change).rowcount == 0:
+        delivery = {"of_position": position, "of_recipient": recipient}
+        change = self._connection.execute(statements.SETTLE, delivery | values)
+        if change.rowcount == 0:
             raise StoreError(f"position {position} was never meant for {recipient}")
 
 
 def stream_head(connection: Connection, source: str, stream: str) -> StreamHead | None:
-    query = (
-        select(EVENTS.c.sequence, EVENTS.c.digest, EVENTS.c.time)
-        .where(EVENTS.c.source == source, EVENTS.c.stream == stream)
-        .order_by(EVENTS.c.sequence.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
+    place = {"of_source": source, "of_stream": stream}
+    row = connection.execute(statements.STREAM_HEAD, place).first()
     return StreamHead(*row) if row else None
 
 
@@ -224,10 +213,6 @@ def held_envelope(row: Row[Any]) -> HeldEnvelope:
     return HeldEnvelope(
         row.sender, bytes(row.canonical), json.loads(row.transport), row.received_at
     )
-
-
-def _is_delivery(position: int, recipient: str) -> Any:  # noqa: ANN401 - a clause of SQL
-    return and_(DELIVERIES.c.position == position, DELIVERIES.c.recipient == recipient)
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,83 @@
+"""The statements of the log, built once: building one anew takes longer than running it."""
+
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+
+from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS
+
+_DELIVERY = and_(
+    DELIVERIES.c.position == bindparam("of_position"),
+    DELIVERIES.c.recipient == bindparam("of_recipient"),
+)
+_STREAM = and_(EVENTS.c.source == bindparam("of_source"), EVENTS.c.stream == bindparam("of_stream"))
+_HELD_STREAM = and_(
+    HELD.c.source == bindparam("of_source"), HELD.c.stream == bindparam("of_stream")
+)
+_ENTRIES = select(EVENTS.c.position, EVENTS.c.canonical).order_by(EVENTS.c.position)
+
+HEAD = select(LOG_HEAD.c.position)
+HEAD_LOCKED = HEAD.with_for_update()
+MOVE_HEAD = update(LOG_HEAD)
+
+ENTRIES_AFTER = _ENTRIES.where(EVENTS.c.position > bindparam("after")).limit(bindparam("most"))
+ENTRY_OF_EVENT = _ENTRIES.where(EVENTS.c.event_id == bindparam("event_id"))
+ENTRIES_OF_STREAM = _ENTRIES.where(_STREAM)
+ENTRIES_OF_JOB = _ENTRIES.where(EVENTS.c.job == bindparam("job"))
+ENTRY_IN_STREAM = _ENTRIES.where(_STREAM, EVENTS.c.sequence == bindparam("of_sequence"))
+STREAM_HEAD = (
+    select(EVENTS.c.sequence, EVENTS.c.digest, EVENTS.c.time)
+    .where(_STREAM)
+    .order_by(EVENTS.c.sequence.desc())
+    .limit(1)
+)
+APPEND = insert(EVENTS)
+
+CURSOR = select(CURSORS.c.position).where(CURSORS.c.name == bindparam("of_name"))
+FIRST_MOVE = insert(CURSORS)
+MOVE_CURSOR = update(CURSORS).where(CURSORS.c.name == bindparam("of_name"))
+
+DELIVERIES_IN_STATE = (
+    select(
+        EVENTS.c.position,
+        EVENTS.c.canonical,
+        DELIVERIES.c.recipient,
+        DELIVERIES.c.attempts,
+        DELIVERIES.c.reason,
+    )
+    .join(EVENTS, EVENTS.c.position == DELIVERIES.c.position)
+    .where(DELIVERIES.c.state == bindparam("of_state"))
+    .order_by(DELIVERIES.c.position, DELIVERIES.c.recipient)
+)
+DELIVERIES_AFTER = DELIVERIES_IN_STATE.where(
+    or_(
+        DELIVERIES.c.position > bindparam("after_position"),
+        (DELIVERIES.c.position == bindparam("after_position"))
+        & (DELIVERIES.c.recipient > bindparam("after_recipient")),
+    )
+).limit(bindparam("most"))
+ADDRESS = insert(DELIVERIES)
+ATTEMPTS = select(DELIVERIES.c.attempts).where(_DELIVERY)
+SETTLE = update(DELIVERIES).where(_DELIVERY)
+RETRY_PARKED = (
+    update(DELIVERIES).where(DELIVERIES.c.state == "parked").values(state="pending", attempts=0)
+)
+
+HELD_TEXT = select(HELD.c.canonical).where(HELD.c.event_id == bindparam("of_event"))
+HOLD = insert(HELD)
+HOLD_AGAIN = update(HELD).where(HELD.c.event_id == bindparam("of_event"))
+RELEASE = delete(HELD).where(HELD.c.event_id == bindparam("of_event"))
+HELD_IN_STREAM = select(HELD).where(_HELD_STREAM).order_by(HELD.c.sequence)
+HELD_STREAMS = (
+    select(HELD.c.source, HELD.c.stream).distinct().order_by(HELD.c.source, HELD.c.stream)
+)
+
+REFUSE_FIRST = insert(REFUSALS)
+REFUSE_AGAIN = (
+    update(REFUSALS)
+    .where(
+        REFUSALS.c.sender == bindparam("of_sender"),
+        REFUSALS.c.reason == bindparam("of_reason"),
+        REFUSALS.c.type == bindparam("of_type"),
+    )
+    .values(count=REFUSALS.c.count + 1, last_time=bindparam("now"))
+)
+ALL_REFUSALS = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)
