@@ -28,7 +28,15 @@ from tallystick.measuring import THOROUGH, Look, measure_machine
 from tallystick.terminal import note, say, show_table
 
 PROFILES = {"patent": Residual.TAYLOR, "default": Residual.SMOOTHED}
-SMALL = Look(values=16, window=3, bucket_rows=32, decryptions=2, payload_bytes=4_096, repeats=1)
+SMALL = Look(
+    values=16,
+    window=3,
+    bucket_rows=32,
+    decryptions=2,
+    payload_bytes=4_096,
+    messages=1,
+    repeats=1,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

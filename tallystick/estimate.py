@@ -1,7 +1,7 @@
 """How long a job will take: what a round does, times what each step costs on one machine.
 
-Counted: arithmetic on ciphertexts, their bytes, sealing and storing. Not counted: the network,
-arithmetic in the clear, and the wait until a party looks at what arrived.
+Counted: arithmetic on ciphertexts, their bytes, sealing and storing, and the messages' way from
+log to log. Not counted: the network and arithmetic in the clear.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ from paillier.keys import PublicKey
 from paillier.packing import slots_per_ciphertext
 
 ARBITER = "arbiter"
+SAID_BY_DATA_PARTY = 3  # a round: scores or residual, gradient, flag
+MESSAGES_IN_TURN = 6  # a round: scores, residual, gradient, result, flag, completed
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class UnitCosts:
     reading: Cost  # one ciphertext from bytes, checked
     sending: Cost  # one byte stored and sealed
     receiving: Cost  # one byte unsealed and stored
+    message: Cost  # one event in one other party's log, with what pumps do about it
 
     def items(self) -> dict[str, Cost]:
         return {one.name: getattr(self, one.name) for one in fields(self)}
@@ -119,16 +122,23 @@ def estimate(shape: JobShape, machine: Machine) -> JobEstimate:
     gradients = {name: gradient_cost(shape, bins, machine) for name, bins in shape.bins.items()}
     columns = [sum(bins) for bins in shape.bins.values()]
     decryption = sum((_decryption(shape, count, machine) for count in columns), Cost())
-    parties = {local: residual + gradients[local]}
-    parties |= {name: scores + gradients[name] for name in participants}
-    parties[ARBITER] = decryption
+    others = shape.participants + 1
+    message = machine.costs.message
+    said = message * (SAID_BY_DATA_PARTY * others)
+    parties = {local: residual + gradients[local] + said}
+    parties |= {name: scores + gradients[name] + said for name in participants}
+    parties[ARBITER] = decryption + message * ((len(columns) + 1) * others)
     slowest_gradient = max(cost.wall for cost in gradients.values())
     values = shape.rows * shape.degree * shape.maximum_rounds
     window = _window(values, machine)
     return JobEstimate(
         parties=parties,
         beginning=machine.costs.table_entry * _table_entries(window, machine.public_key),
-        apart=scores.wall + residual.wall + slowest_gradient + decryption.wall,
+        apart=scores.wall
+        + residual.wall
+        + slowest_gradient
+        + decryption.wall
+        + message.wall * MESSAGES_IN_TURN,
         together=sum(cost.wall for cost in parties.values()),
         maximum_rounds=shape.maximum_rounds,
     )

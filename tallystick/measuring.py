@@ -38,6 +38,7 @@ from party.sealing import HashingReader, seal, unseal
 from store.payloads import SALT_BYTES, PayloadStore
 from tallystick.errors import MeasurementError
 from tallystick.estimate import Cost, Machine, UnitCosts, bucket_products, table_products
+from tallystick.messages import message_cost
 
 SLOT_BITS = 64
 LARGEST_NUMBER = 1 << 24
@@ -59,14 +60,27 @@ class Look:
     bucket_rows: int
     decryptions: int
     payload_bytes: int
+    messages: int
     repeats: int
 
 
 SHORT = Look(
-    values=128, window=6, bucket_rows=1_024, decryptions=8, payload_bytes=1 << 20, repeats=3
+    values=128,
+    window=6,
+    bucket_rows=1_024,
+    decryptions=8,
+    payload_bytes=1 << 20,
+    messages=4,
+    repeats=3,
 )
 THOROUGH = Look(
-    values=512, window=9, bucket_rows=8_192, decryptions=64, payload_bytes=16 << 20, repeats=5
+    values=512,
+    window=9,
+    bucket_rows=8_192,
+    decryptions=64,
+    payload_bytes=16 << 20,
+    messages=20,
+    repeats=5,
 )
 
 
@@ -136,6 +150,7 @@ def measure_machine(key_bits: int, degree: int, cores: int, look: Look = SHORT) 
         reading=reading,
         sending=sending,
         receiving=receiving,
+        message=message_cost(look.messages),
     )
     return Machine(kernel_name(), cores, private_key.public, costs)
 

@@ -28,6 +28,7 @@ STEPS = {
     "decryption": "decryption of one ciphertext",
     "writing": "one ciphertext to bytes",
     "reading": "one ciphertext from bytes, checked",
+    "message": "one event from log to log",
 }
 
 

@@ -25,7 +25,15 @@ MEMBERS = tuple(
         ("arbiter", Role.ARBITER),
     )
 )
-SMALL = Look(values=16, window=3, bucket_rows=32, decryptions=2, payload_bytes=4_096, repeats=1)
+SMALL = Look(
+    values=16,
+    window=3,
+    bucket_rows=32,
+    decryptions=2,
+    payload_bytes=4_096,
+    messages=1,
+    repeats=1,
+)
 
 
 @pytest.fixture(autouse=True)
