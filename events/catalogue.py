@@ -1,19 +1,18 @@
 """The catalogue of events: every type once, every schema version readable, checked at start-up."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from events import lifecycle, models, preparation, rounds
 from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
+from events.upcasters import UPCASTERS, Upcaster
 
-JsonBody = dict[str, JsonValue]
-Upcaster = Callable[[JsonBody], JsonBody]
 EventType = TypeVar("EventType", bound=Event, covariant=True)  # noqa: PLC0105 - reads as a name
 
 
@@ -135,5 +134,6 @@ CATALOGUE = Catalogue(
         models.ModelSaved,
         models.PartialScoreReturned,
         models.ModelEvaluated,
-    ]
+    ],
+    UPCASTERS,
 )

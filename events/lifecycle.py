@@ -27,6 +27,7 @@ ANY_MEMBER = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
 class TrainingRequested(Event):
     """The local party asks for a joint model. The commitments bind it to its secret and data."""
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = frozenset({Role.LOCAL})
     PAYLOADS: ClassVar = payload_rules(
         alignment_key=sealed_to(

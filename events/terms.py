@@ -9,6 +9,7 @@ from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
 Kind = Literal["logistic", "linear"]
 Profile = Literal["default", "patent"]
 InterceptAt = Literal["local", "participant", "none"]
+Coding = Literal["one-hot", "ordinal"]
 
 
 class Member(Frozen):
@@ -39,6 +40,7 @@ class Terms(Frozen):
     members: tuple[Member, ...]
     intercept: InterceptAt = "local"
     alignment: Literal["hash"] = "hash"
+    coding: Coding = "one-hot"
     optimiser: Optimiser
     inverse_penalty: float = Field(default=0.1, gt=0, le=1e6)
     folds: int = Field(default=5, ge=2, le=1000)

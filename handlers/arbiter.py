@@ -21,6 +21,7 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
+from handlers.coding import gradient_values
 from handlers.drafts import Decision, Work, blob, draft
 from handlers.errors import ProtocolError
 from handlers.handler import Reactions
@@ -76,7 +77,8 @@ def decrypt_masked_gradient(
     if not _round_is_open(history, current):
         raise ProtocolError(f"{owner} asks for decryption in round {current}, which is not open")
     columns = history.one(FeaturesPrepared, source=owner).event.columns
-    entitled = -(-columns // slots_per_ciphertext(key, job_slot_bits(history)))
+    values = gradient_values(history.terms, columns)
+    entitled = -(-values // slots_per_ciphertext(key, job_slot_bits(history)))
     ciphertexts = read_ciphertexts(own.read(fact.payload("gradient")), key, owner, entitled)
     plaintexts = own.private_key(key.key_id).decrypt_all(ciphertexts, own.threads)
     width = -(-key.bits // 8)

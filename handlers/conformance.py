@@ -132,9 +132,10 @@ def _check_rows(history: History, fact: Fact[RowsAligned]) -> None:
         raise ProtocolError(f"{fact.source} aligns fewer rows than the terms allow")
 
 
-def _check_features(_history: History, fact: Fact[FeaturesPrepared]) -> None:
-    if fact.event.columns < 2 * fact.event.variables:
-        raise ProtocolError(f"{fact.source} announces variables of fewer than two bins")
+def _check_features(history: History, fact: Fact[FeaturesPrepared]) -> None:
+    fewest = 1 if history.terms.coding == "ordinal" else 2
+    if fact.event.columns < fewest * fact.event.variables:
+        raise ProtocolError(f"{fact.source} announces too few columns for its variables")
 
 
 def _check_owner(history: History, fact: Fact[MaskedResultDecrypted]) -> None:

@@ -13,9 +13,9 @@ from handlers.own import Own
 from handlers.prepared import held_out_mask, own_prepared, own_snapshot
 from handlers.preparing import common_rows, own_labels
 from handlers.scores import held_out_scores
+from learning.curvature import Constant
 from learning.errors import LearningError, QualityError
 from learning.fixed_point import from_grid, partial_scores
-from learning.optimisers import Constant
 from learning.pretraining import pretrain
 from learning.quality import LogisticQuality, linear_quality, logistic_quality
 from learning.residuals import check_scores
@@ -56,14 +56,15 @@ def _scores_alone(history: History, own: Own) -> NDArray[np.float64]:
     terms, prepared = history.terms, own_prepared(history, own)
     weights = pretrain(
         prepared.training_codes,
-        prepared.bins,
+        prepared.layout,
         own_labels(history, own),
         kind=terms.kind,
         inverse_penalty=terms.inverse_penalty,
         constant=Constant.INTERCEPT,
     )
-    scores = partial_scores(prepared.held_out_codes, weights[:-1], prepared.bins, int(weights[-1]))
-    return from_grid(scores)
+    of_bins = prepared.layout.expand(weights[:-1])
+    codes, bins = prepared.held_out_codes, prepared.bins
+    return from_grid(partial_scores(codes, of_bins, bins, int(weights[-1])))
 
 
 def _quality(

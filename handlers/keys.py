@@ -7,6 +7,7 @@ from events.terms import Terms
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
 from handlers.own import Own
+from learning.layout import largest_value
 from learning.residuals import Residual, slot_bits
 from paillier.ciphertexts import from_bytes
 from paillier.encryption import Encryptor
@@ -54,7 +55,7 @@ def job_slot_bits(history: History) -> int:
     """The room of one column in a packed gradient; every member computes the same number."""
     rows = history.one(RowsAligned).event.training_rows
     terms = history.terms
-    return slot_bits(residual_of(terms), len(terms.participants), rows)
+    return slot_bits(residual_of(terms), len(terms.participants), rows, largest_value(terms.coding))
 
 
 def read_ciphertexts(content: bytes, key: PublicKey, source: str, expected: int) -> list[mpz]:

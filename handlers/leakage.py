@@ -2,10 +2,11 @@
 
 A party sees its own gradients, hence linear equations: a participant on the residuals (labels),
 the local party on the participants' scores. Budget = rounds x rank, over rows (design, Why
-payloads are sealed). One-hot columns of V variables and C bins have rank C - V + 1.
+payloads are sealed).
 """
 
 from events.preparation import FeaturesPrepared, RowsAligned
+from handlers.coding import rank, remedy
 from handlers.errors import JobError
 from handlers.history import History
 from handlers.own import Own
@@ -14,9 +15,8 @@ from handlers.own import Own
 def leakage(history: History, party: str) -> float:
     """The share of equations per row that `party` will have received after the last round."""
     features = history.one(FeaturesPrepared, source=party).event
-    rank = features.columns - features.variables + 1
     rows = history.one(RowsAligned).event.training_rows
-    return history.terms.optimiser.maximum_rounds * rank / rows
+    return history.terms.optimiser.maximum_rounds * rank(history.terms, features) / rows
 
 
 def check_leak_budget(history: History, own: Own) -> None:
@@ -36,6 +36,6 @@ def check_leak_budget(history: History, own: Own) -> None:
             raise JobError(
                 "leak-budget",
                 f"{party} would receive {share:.2f} equations a row, the budget of {own.name} is "
-                f"{budget}: fewer rounds or columns, more customers, or a higher leak_budget that "
-                "every party accepts",
+                f"{budget}: {remedy(terms)}, fewer rounds, more customers, or a higher "
+                "leak_budget that every party accepts",
             )

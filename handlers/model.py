@@ -44,7 +44,8 @@ class Model(Frozen):
 
 def own_model(history: History, own: Own) -> Model:
     terms, prepared = history.terms, own_prepared(history, own)
-    weights = from_grid(final_weights(history, own)).tolist()
+    final = final_weights(history, own)
+    weights = from_grid(prepared.layout.expand(final[:-1])).tolist()
     role = terms.role_of(own.name)
     assert role is not None, "a model belongs to a member"  # noqa: S101
     variables = tuple(
@@ -66,7 +67,7 @@ def own_model(history: History, own: Own) -> Model:
         kind=terms.kind,
         profile=terms.profile,
         label_unit=terms.label_unit,
-        intercept=weights[-1],
+        intercept=float(from_grid(final[-1])),
         variables=variables,
     )
 

@@ -14,6 +14,7 @@ from handlers.history import History
 from handlers.own import Own
 from handlers.snapshot import Snapshot, decode_snapshot
 from learning.binning import VariableBins
+from learning.layout import Coding, Layout
 from learning.optimisers import Parameters
 
 VARIABLES = TypeAdapter(tuple[VariableBins, ...])
@@ -27,6 +28,11 @@ class Prepared:
     variables: tuple[VariableBins, ...]
     codes: NDArray[np.uint8]
     held_out_mask: NDArray[np.bool_]
+    coding: Coding = "one-hot"
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout.of(self.variables, self.coding)
 
     @property
     def bins(self) -> list[int]:
@@ -34,7 +40,7 @@ class Prepared:
 
     @property
     def columns(self) -> int:
-        return sum(self.bins)
+        return self.layout.columns
 
     @cached_property
     def training_codes(self) -> NDArray[np.uint8]:
@@ -61,6 +67,7 @@ def own_prepared(history: History, own: Own) -> Prepared:
             variables=VARIABLES.validate_json(own.read(fact.payload("bins"))),
             codes=own.array(fact.payload("codes"), "u1"),
             held_out_mask=held_out_mask(history, own),
+            coding=history.terms.coding,
         )
 
     return own.remember(("prepared", history.job), load)

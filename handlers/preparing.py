@@ -7,6 +7,7 @@ from events.lifecycle import TrainingRequested
 from events.preparation import DataPrepared, FeaturesPrepared, LabelsShared, RowsAligned
 from events.terms import Terms
 from handlers.alignment import handles_of, rows_of, split_handles
+from handlers.coding import check_width
 from handlers.drafts import Draft, blob, draft, vector
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
@@ -17,6 +18,7 @@ from handlers.snapshot import Snapshot
 from learning.binning import VariableBins, apply_bins, learn_bins
 from learning.errors import ConstantColumnError, LearningError, NothingToLearnError
 from learning.folds import fold_of
+from learning.layout import Layout
 from learning.pretraining import pretrain
 
 
@@ -91,13 +93,11 @@ def prepare(history: History, own: Own) -> list[Draft]:
             f"the data of {own.name} cannot be binned; its operator finds the reason in its log"
         )
         raise JobError("data", detail, private=str(error)) from None
+    layout = Layout.of(variables, terms.coding)
+    check_width(terms, layout.columns, own.name)
     matrix = np.stack(codes)
-    start = _starting_parameters(history, own, variables, matrix[:, ~held_out])
-    prepared = DataPrepared(
-        job=history.job,
-        variables=len(variables),
-        columns=sum(bins.bins for bins in variables),
-    )
+    start = _starting_parameters(history, own, layout, matrix[:, ~held_out])
+    prepared = DataPrepared(job=history.job, variables=len(variables), columns=layout.columns)
     announced = FeaturesPrepared(variables=prepared.variables, columns=prepared.columns)
     return [
         draft(
@@ -134,16 +134,15 @@ def held_out_rows(snapshot: Snapshot, rows: NDArray[np.int64], terms: Terms) -> 
 
 
 def _starting_parameters(
-    history: History, own: Own, variables: list[VariableBins], codes: NDArray[np.uint8]
+    history: History, own: Own, layout: Layout, codes: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
     """The party's own model where it knows labels (T2), else zeros; the constant comes last."""
-    bins = [variable.bins for variable in variables]
     terms = history.terms
     if terms.profile != "patent" and own.name != terms.local:
-        return np.zeros(sum(bins) + 1, np.int64)
+        return np.zeros(layout.columns + 1, np.int64)
     return pretrain(
         codes,
-        bins,
+        layout,
         own_labels(history, own),
         kind=terms.kind,
         inverse_penalty=terms.inverse_penalty,

@@ -10,9 +10,9 @@ from handlers.history import History
 from handlers.keys import residual_of
 from handlers.own import Own
 from handlers.prepared import own_parameters, own_prepared
+from learning.curvature import Constant
 from learning.errors import LearningError
 from learning.fixed_point import Codes, Integers, partial_scores
-from learning.optimisers import Constant
 from learning.residuals import check_scores
 
 
@@ -50,5 +50,5 @@ def held_out_scores(history: History, own: Own) -> NDArray[np.int64]:
 
 
 def _scores(history: History, own: Own, codes: Codes, weights: Integers) -> Integers:
-    bins = own_prepared(history, own).bins
-    return partial_scores(codes, weights[:-1], bins, int(weights[-1]))
+    layout = own_prepared(history, own).layout
+    return partial_scores(codes, layout.expand(weights[:-1]), layout.bins, int(weights[-1]))

@@ -1,13 +1,13 @@
 """A data party's part of a round: encrypted gradient, update, flag (requirements T6 to T9)."""
 
 import hashlib
-from itertools import pairwise
 
 import numpy as np
+from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from events.catalogue import Fact
-from events.preparation import DataPrepared, FeaturesPrepared, PublicKeyIssued
+from events.preparation import DataPrepared, FeaturesPrepared, PublicKeyIssued, RowsAligned
 from events.rounds import (
     EncryptedGradientPosted,
     EncryptedResidualPosted,
@@ -17,6 +17,7 @@ from events.rounds import (
     ParametersUpdated,
     StopFlagRaised,
 )
+from handlers.coding import gradient_values
 from handlers.drafts import Decision, Draft, blob, draft, vector
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
@@ -25,14 +26,13 @@ from handlers.own import Own
 from handlers.prepared import own_parameters, own_prepared
 from handlers.preparing import own_labels
 from handlers.scores import constant_of, training_scores_of
+from learning.curvature import measure_curvature, measure_scaling, most_blocks
 from learning.errors import LearningError
-from learning.fixed_point import offsets
 from learning.losses import own_loss
 from learning.optimisers import (
     Update,
     descend,
     descend_preconditioned,
-    measure_curvature,
     safe_damping,
     safe_rate,
 )
@@ -42,6 +42,7 @@ from paillier.ciphertexts import ciphertext_bytes, to_bytes
 from paillier.errors import PaillierError
 from paillier.gradient import one_hot_gradient
 from paillier.masking import apply_masks, draw_masks, remove_masks
+from paillier.ordinal import ordinal_gradient
 from paillier.packing import pack, unpack
 
 # Floats that enter an event are rounded, so that the last bits of a processor do not.
@@ -57,11 +58,10 @@ def ready_to_train(history: History) -> bool:
 
 def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Own) -> Decision:
     """[[gX]], several columns a ciphertext, under a fresh uniform mask, for the arbiter (T6)."""
-    prepared, key = own_prepared(history, own), public_key(history, own)
-    codes, number = prepared.training_codes, fact.event.round
-    content = own.read(fact.payload("residuals"))
-    residuals = read_ciphertexts(content, key, fact.source, codes.shape[1])
-    gradient = one_hot_gradient(residuals, codes, prepared.bins, key, own.threads)
+    key, number = public_key(history, own), fact.event.round
+    rows = history.one(RowsAligned).event.training_rows
+    residuals = read_ciphertexts(own.read(fact.payload("residuals")), key, fact.source, rows)
+    gradient = _encrypted_gradient(history, own, residuals)
     packed = pack(gradient, job_slot_bits(history), key, own.threads)
     digest = hashlib.sha256(to_bytes(packed, key)).digest()
     generator = own.generator(history.job, "gradient", number, key.key_id, digest)
@@ -70,6 +70,16 @@ def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Ow
     event = EncryptedGradientPosted(round=number, ciphertexts=len(masked))
     payload = blob("gradient", to_bytes(masked, key), len(masked), ciphertext_bytes(key))
     return [draft(event, history.job, history.terms, payload)]
+
+
+def _encrypted_gradient(history: History, own: Own, residuals: list[mpz]) -> list[mpz]:
+    """[[gX]] of every column; where some may be ordinal also the total, which they do not tell."""
+    prepared, key = own_prepared(history, own), public_key(history, own)
+    codes, layout = prepared.training_codes, prepared.layout
+    of_bins = one_hot_gradient(residuals, codes, layout.bins, key, own.threads)
+    if history.terms.coding == "one-hot":
+        return of_bins
+    return ordinal_gradient(of_bins, layout.bins, layout.ordinal, key)
 
 
 def update_parameters(history: History, fact: Fact[MaskedResultDecrypted], own: Own) -> Decision:
@@ -113,16 +123,17 @@ def _own_gradient(
     try:
         masks = _masks(history, own, residual, len(plaintexts))
         packed = remove_masks(plaintexts, masks, key.n)
-        sums = unpack(packed, job_slot_bits(history), prepared.columns, key.n)
+        values = gradient_values(history.terms, prepared.columns)
+        sums = unpack(packed, job_slot_bits(history), values, key.n)
     except PaillierError as error:
         raise ProtocolError(
             f"the result from {fact.source} is not what was sent: {error}"
         ) from None
-    starts = offsets(prepared.bins)
-    totals = {sum(sums[first:end]) for first, end in pairwise(starts)}
+    columns, told = sums[: prepared.columns], sums[prepared.columns :]
+    totals = prepared.layout.totals(columns) | set(told)
     if len(totals) != 1:
         raise ProtocolError(f"the result from {fact.source} contradicts itself between variables")
-    return mean_gradient(sums, prepared.bins, residual.event.scale, rows)
+    return mean_gradient(columns, totals.pop(), residual.event.scale, rows)
 
 
 def _step(
@@ -133,15 +144,19 @@ def _step(
     penalty = 1 / (terms.inverse_penalty * rows)
     parameters = own_parameters(history, own, after_round=number - 1)
     constant = constant_of(terms, own.name)
+    features = [fact.event for fact in history.of(FeaturesPrepared)]
     if terms.profile == "patent":
-        prepared_features = history.of(FeaturesPrepared)
-        variables = sum(fact.event.variables for fact in prepared_features)
+        variables = sum(one.variables for one in features)
         steepest = 1.0 if terms.kind == "linear" else 0.25
         rate = safe_rate(variables, terms.optimiser.step, steepest)
-        return descend(parameters, gradient, penalty, constant, rate)
+        scaling = own.remember(
+            ("scaling", history.job),
+            lambda: measure_scaling(prepared.training_codes, prepared.layout, constant),
+        )
+        return descend(parameters, gradient, penalty, constant, rate, scaling)
     curvature = own.remember(
         ("curvature", history.job),
-        lambda: measure_curvature(prepared.training_codes, prepared.bins, constant),
+        lambda: measure_curvature(prepared.training_codes, prepared.layout, constant),
     )
     return descend_preconditioned(
         parameters,
@@ -149,7 +164,9 @@ def _step(
         penalty,
         curvature,
         slope,
-        damping=safe_damping(len(terms.data_parties), terms.optimiser.step),
+        damping=safe_damping(
+            sum(most_blocks(one.columns) for one in features), terms.optimiser.step
+        ),
         momentum=terms.optimiser.momentum,
     )
 

@@ -1,17 +1,12 @@
 """A model of one party's own features alone: where joint training may start (requirement T2)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from learning.fixed_point import Codes, Integers, from_grid, offsets, partial_scores, to_grid
-from learning.optimisers import (
-    Constant,
-    Parameters,
-    descend_preconditioned,
-    measure_curvature,
-)
+from learning.curvature import Constant, measure_curvature
+from learning.fixed_point import Codes, Integers, from_grid, partial_scores, to_grid
+from learning.layout import Layout
+from learning.optimisers import Parameters, descend_preconditioned
 from learning.residuals import Kind, sigmoid
 
 ENOUGH = 1e-9
@@ -24,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 def pretrain(
     codes: Codes,
-    bins: Sequence[int],
+    layout: Layout,
     labels: Floats,
     *,
     kind: Kind,
@@ -38,16 +33,16 @@ def pretrain(
     with an intercept of its own, which is then left to the party that holds it.
     """
     fitted = Constant.INTERCEPT if constant is Constant.CENTRE else constant
-    curvature = measure_curvature(codes, bins, fitted)
-    columns = sum(bins)
+    curvature = measure_curvature(codes, layout, fitted)
+    columns = layout.columns
     parameters = Parameters(np.zeros(columns + 1, np.int64), np.zeros(columns + 1, np.int64))
     penalty = 1 / (inverse_penalty * codes.shape[1])
     for _ in range(MOST_STEPS):
-        scores = _scores(codes, parameters.weights, bins)
+        scores = _scores(codes, parameters.weights, layout)
         residuals = scores - labels if kind == "linear" else sigmoid(scores) - (labels + 1) / 2
         update = descend_preconditioned(
             parameters,
-            float_gradient(residuals, codes, bins),
+            float_gradient(residuals, codes, layout),
             penalty,
             curvature,
             1.0 if kind == "linear" else STEEPEST_SLOPE,
@@ -59,20 +54,25 @@ def pretrain(
             break
     weights = parameters.weights.copy()
     if constant is Constant.CENTRE:
-        mean = _scores(codes, weights, bins).mean() - from_grid(weights[-1])
+        mean = _scores(codes, weights, layout).mean() - from_grid(weights[-1])
         weights[-1] = to_grid(-mean)
     return weights
 
 
-def float_gradient(residuals: Floats, codes: Codes, bins: Sequence[int]) -> Floats:
+def float_gradient(residuals: Floats, codes: Codes, layout: Layout) -> Floats:
     """The mean gradient float64[columns + 1] of residuals known in the clear."""
-    starts = offsets(bins)
-    gradient = np.empty(starts[-1] + 1)
-    for row_codes, start, count in zip(codes, starts, bins, strict=False):
-        gradient[start : start + count] = np.bincount(row_codes, residuals, count)
+    gradient = np.empty(layout.columns + 1)
+    of_variables = zip(codes, layout.bins, layout.ordinal, layout.starts, strict=False)
+    for row_codes, count, ordinal, start in of_variables:
+        sums = np.bincount(row_codes, residuals, count)
+        if ordinal:
+            gradient[start] = (np.arange(count) * sums).sum()
+        else:
+            gradient[start : start + count] = sums
     gradient[-1] = residuals.sum()
     return gradient / len(residuals)
 
 
-def _scores(codes: Codes, weights: Integers, bins: Sequence[int]) -> Floats:
-    return from_grid(partial_scores(codes, weights[:-1], bins, int(weights[-1])))
+def _scores(codes: Codes, weights: Integers, layout: Layout) -> Floats:
+    of_bins = layout.expand(weights[:-1])
+    return from_grid(partial_scores(codes, of_bins, layout.bins, int(weights[-1])))

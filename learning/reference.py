@@ -1,11 +1,10 @@
 """What pooling all parties' rows in one place would give: the measure of a joint model."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from learning.fixed_point import Codes, offsets
+from learning.fixed_point import Codes
+from learning.layout import Layout
 from learning.residuals import Kind
 
 Floats = npt.NDArray[np.float64]
@@ -13,28 +12,20 @@ Floats = npt.NDArray[np.float64]
 
 def pooled_reference(
     codes: Codes,
-    bins: Sequence[int],
+    layout: Layout,
     labels: Floats,
     training: npt.NDArray[np.bool_],
     *,
     kind: Kind,
     inverse_penalty: float,
 ) -> Floats:
-    """Scores of all rows by scikit-learn on the joined bins: codes uint8[variables, rows]."""
+    """Scores of all rows by scikit-learn on the joined columns: codes uint8[variables, rows]."""
     from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415 - slow to import
 
-    columns = one_hot(codes, bins)
+    columns = layout.values(codes, np.float64)
     if kind == "linear":
         model = Ridge(alpha=1 / inverse_penalty).fit(columns[training], labels[training])
         return np.asarray(model.predict(columns), np.float64)
     classifier = LogisticRegression(C=inverse_penalty, max_iter=3000, tol=1e-8)
     classifier.fit(columns[training], labels[training])
     return np.asarray(classifier.decision_function(columns), np.float64)
-
-
-def one_hot(codes: Codes, bins: Sequence[int]) -> Floats:
-    """float64[rows, columns], one column a bin."""
-    starts = np.array(offsets(bins))
-    columns = np.zeros((codes.shape[1], starts[-1]))
-    columns[np.arange(codes.shape[1])[:, None], codes.T + starts[:-1]] = 1
-    return columns

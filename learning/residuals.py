@@ -32,6 +32,7 @@ LARGEST_LOG_ODDS = 1 << 8
 LARGEST_LINEAR_SCORE = 1 << 20
 
 Kind = Literal["logistic", "linear"]
+Floats = npt.NDArray[np.float64]
 
 
 class Residual(StrEnum):
@@ -145,20 +146,19 @@ def largest_residual(residual: Residual, participants: int) -> int:
     return (linear + 2 * participants * SLOPE_ONE // 20 * LARGEST_LOG_ODDS**2) * ONE
 
 
-def slot_bits(residual: Residual, participants: int, rows: int) -> int:
-    """Bits of a signed sum of residuals over up to `rows` customers."""
-    return (largest_residual(residual, participants) * rows).bit_length() + 1
+def slot_bits(residual: Residual, participants: int, rows: int, largest_value: int = 1) -> int:
+    """Bits of a signed sum, over up to `rows` customers, of residuals times a column's values."""
+    largest = largest_residual(residual, participants) * rows * largest_value
+    return largest.bit_length() + 1
 
 
-def mean_gradient(
-    sums: Sequence[int], bins: Sequence[int], scale: int, rows: int
-) -> npt.NDArray[np.float64]:
-    """Exact sums of residuals a bin as a mean gradient, float64[columns + 1].
+def mean_gradient(sums: Sequence[int], total: int, scale: int, rows: int) -> Floats:
+    """Exact sums of residuals a column as a mean gradient, float64[columns + 1].
 
-    Every customer is in one bin of the first variable, so its bins sum to the last entry: the
-    gradient of a constant. Dividing integers is correctly rounded, so no platform differs.
+    The sum of all residuals, `total`, comes last: the gradient of a constant. Dividing integers is
+    correctly rounded, so no platform differs.
     """
-    return np.array([total / (scale * rows) for total in [*sums, sum(sums[: bins[0]])]])
+    return np.array([value / (scale * rows) for value in [*sums, total]])
 
 
 def sigmoid(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

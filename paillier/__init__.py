@@ -18,6 +18,7 @@ from paillier.gradient import one_hot_gradient
 from paillier.kernels import kernel_name
 from paillier.keys import MINIMUM_KEY_BITS, PrivateKey, PublicKey, generate_key_pair
 from paillier.masking import apply_masks, draw_masks, remove_masks
+from paillier.ordinal import ordinal_gradient
 from paillier.packing import pack, signed, slots_per_ciphertext, unpack
 from paillier.phe_keys import private_from_phe, private_to_phe, public_to_phe
 from paillier.residual import Term, combine, multiply
@@ -44,6 +45,7 @@ __all__ = [
     "kernel_name",
     "multiply",
     "one_hot_gradient",
+    "ordinal_gradient",
     "pack",
     "private_from_phe",
     "private_to_phe",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import prod
 
+from learning.layout import Coding, largest_value
 from learning.residuals import Residual, slot_bits
 from paillier.ciphertexts import ciphertext_bytes
 from paillier.comb import best_window, comb_costs
@@ -80,6 +81,7 @@ class JobShape:
     bins: Mapping[str, Sequence[int]]
     residual: Residual
     maximum_rounds: int
+    coding: Coding = "one-hot"
 
     @property
     def participants(self) -> int:
@@ -120,7 +122,7 @@ def estimate(shape: JobShape, machine: Machine) -> JobEstimate:
     local, *participants = shape.bins
     scores, residual = _scores(shape, machine), _residual(shape, machine)
     gradients = {name: gradient_cost(shape, bins, machine) for name, bins in shape.bins.items()}
-    columns = [sum(bins) for bins in shape.bins.values()]
+    columns = [_values(shape, bins) for bins in shape.bins.values()]
     decryption = sum((_decryption(shape, count, machine) for count in columns), Cost())
     others = shape.participants + 1
     message = machine.costs.message
@@ -147,12 +149,13 @@ def estimate(shape: JobShape, machine: Machine) -> JobEstimate:
 def gradient_cost(shape: JobShape, bins: Sequence[int], machine: Machine) -> Cost:
     """One data party's encrypted gradient: buckets, packing, masks; read and sent."""
     costs, rows = machine.costs, shape.rows
-    packed = _packed(shape, sum(bins), machine)
+    values = _values(shape, bins)
+    packed = _packed(shape, values, machine)
     return (
         _receive(rows, machine)
         + costs.entering * rows
         + costs.bucket_product * bucket_products(rows, bins, machine.kernel)
-        + costs.packing_square * (sum(bins) * _slot_bits(shape))
+        + costs.packing_square * (values * _slot_bits(shape))
         + _encryption(packed, shape, machine)
         + _send(packed, machine)
     )
@@ -226,12 +229,18 @@ def _table_entries(window: int, public_key: PublicKey) -> int:
     return int(table_products(window, public_key)) << window if window else 0
 
 
+def _values(shape: JobShape, bins: Sequence[int]) -> int:
+    """How many sums a gradient has: with ordinal columns one a variable, and the total."""
+    return len(bins) + 1 if shape.coding == "ordinal" else sum(bins)
+
+
 def _packed(shape: JobShape, columns: int, machine: Machine) -> int:
     return -(-columns // slots_per_ciphertext(machine.public_key, _slot_bits(shape)))
 
 
 def _slot_bits(shape: JobShape) -> int:
-    return slot_bits(shape.residual, shape.participants, shape.rows)
+    largest = largest_value(shape.coding)
+    return slot_bits(shape.residual, shape.participants, shape.rows, largest)
 
 
 def _ciphertext_bytes(machine: Machine) -> int:

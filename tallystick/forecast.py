@@ -11,6 +11,7 @@ from events.preparation import FeaturesPrepared, RowsAligned
 from events.terms import Terms
 from handlers.history import History
 from handlers.keys import degree_of, residual_of
+from learning.binning import FIFTHS
 from party.opening import Party
 from store.errors import StoreError
 from tallystick.estimate import JobEstimate, JobShape, Machine, estimate
@@ -30,14 +31,19 @@ def forecast(history: History, machine: Machine) -> JobEstimate | None:
     features = {fact.source: fact.event for fact in history.of(FeaturesPrepared)}
     shape = JobShape(
         rows=history.one(RowsAligned).event.training_rows,
-        bins={
-            name: spread_evenly(features[name].columns, features[name].variables)
-            for name in (terms.local, *terms.participants)
-        },
+        bins={name: bins_of(features[name], terms) for name in (terms.local, *terms.participants)},
         residual=residual_of(terms),
         maximum_rounds=terms.optimiser.maximum_rounds,
+        coding=terms.coding,
     )
     return estimate(shape, machine)
+
+
+def bins_of(features: FeaturesPrepared, terms: Terms) -> list[int]:
+    """As far as a party tells: ordinal columns say nothing of bins, which are mostly fifths."""
+    if terms.coding == "ordinal":
+        return [FIFTHS] * features.columns
+    return spread_evenly(features.columns, features.variables)
 
 
 def spread_evenly(columns: int, variables: int) -> list[int]:

@@ -34,6 +34,8 @@ profile = "default"              # or "patent": Taylor at 0, gradient descent, l
 intercept = "local"              # or "participant", "none"
 alignment = "hash"               # keyed hashes of customer ids between the parties
 
+coding = "one-hot"               # or "ordinal": one column a variable, its bin's number; for
+                                 # thousands of variables, where a column a bin would be too many
 inverse_penalty = 0.1            # C of the L2 penalty: smaller is stronger
 folds = 5                        # customers are divided by int(id) mod folds, and ...
 held_out_fold = 0                # ... this fold measures the model; nobody trains on it

@@ -39,6 +39,7 @@ def bench(
     participants: Annotated[int, typer.Option(min=1, max=64, help="Data partners.")] = 1,
     key_bits: Annotated[int, typer.Option(min=256, max=8192, help="Length of the key.")] = 2048,
     profile: Annotated[str, typer.Option(help="default or patent.")] = "default",
+    ordinal: Annotated[bool, typer.Option("--ordinal", help="One column a feature.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure this machine, and tell how long a round of a job will take on it.
@@ -55,6 +56,7 @@ def bench(
         bins=dict.fromkeys(names, (bins,) * features),
         residual=RESIDUALS[profile],
         maximum_rounds=OPTIMISERS["patent" if profile == "patent" else "default"].maximum_rounds,
+        coding="ordinal" if ordinal else "one-hot",
     )
     cores = os.cpu_count() or 1
     note(f"measuring {kernel_name()} on {cores} cores with a key of {key_bits} bits …")

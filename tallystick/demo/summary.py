@@ -19,6 +19,7 @@ from handlers.leakage import leakage
 from handlers.prepared import NOTES, own_prepared, own_snapshot
 from handlers.preparing import common_rows
 from learning.errors import QualityError
+from learning.layout import Layout
 from learning.quality import logistic_quality
 from learning.reference import pooled_reference
 from party.jobs import job_history
@@ -154,7 +155,7 @@ def _pooled(parties: Mapping[str, Party], job: str) -> tuple[float | None, float
     held_out = prepared[0].held_out_mask
     scores = pooled_reference(
         np.vstack([one.codes for one in prepared]),
-        [count for one in prepared for count in one.bins],
+        Layout.joined(one.layout for one in prepared),
         labels,
         ~held_out,
         kind="logistic",

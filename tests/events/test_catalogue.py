@@ -8,9 +8,10 @@ from pydantic import JsonValue
 from events.catalogue import CATALOGUE, Catalogue
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
+from events.lifecycle import TrainingRequested
 from events.rounds import RoundCompleted, StopFlagRaised
 from events.vocabulary import Role
-from tests.envelopes import Issuer
+from tests.envelopes import SOME_DIGEST, Issuer, terms
 
 
 class Counted(Event):
@@ -46,6 +47,18 @@ def test_yesterdays_event_is_read_as_todays() -> None:
         .model_copy(update={"type": "Counted", "schemaversion": 1, "data": {"count": 5}})
     )
     assert catalogue.read(envelope).event == Counted(total=5)
+
+
+def test_a_job_of_the_first_release_codes_one_hot() -> None:
+    """TrainingRequested 1 knew no coding (P5)."""
+    requested = TrainingRequested(
+        terms=terms(), customers=9, secret_commitment=SOME_DIGEST, data_commitment=SOME_DIGEST
+    )
+    body = requested.model_dump(mode="json")
+    del body["terms"]["coding"]
+    envelope = Issuer("bank").says(requested)
+    old = envelope.model_copy(update={"schemaversion": 1, "data": body})
+    assert CATALOGUE.read(old).event == requested
 
 
 def test_a_type_or_version_from_the_future_is_named() -> None:

@@ -84,7 +84,7 @@ def test_what_is_said_twice_is_blamed_on_who_said_it(
     [
         ("bank", IdentifiersPosted, "partner-1", {"customers": 5000}, "other identifiers"),
         ("partner-1", RowsAligned, "bank", {"training_rows": 10**7}, "do not add up"),
-        ("bank", FeaturesPrepared, "partner-1", {"variables": 5, "columns": 5}, "two bins"),
+        ("bank", FeaturesPrepared, "partner-1", {"variables": 5, "columns": 5}, "too few columns"),
         ("bank", EncryptedScorePosted, "partner-1", {"round": 3}, "out of turn"),
         ("partner-1", RoundCompleted, "arbiter", {"round": 3}, "out of turn"),
         ("partner-1", MaskedResultDecrypted, "arbiter", {"owner": "nobody"}, "no data"),

@@ -10,10 +10,12 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, WorkFailed
 from events.rounds import EncryptedGradientPosted, StopFlagRaised
 from handlers import arbiter
+from handlers.coding import check_width
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft
-from handlers.errors import ProtocolError
+from handlers.errors import JobError, ProtocolError
 from handlers.history import History
+from handlers.leakage import leakage
 from paillier.ciphertexts import to_bytes
 from paillier.encryption import Encryptor
 from paillier.generator import DeterministicGenerator
@@ -93,6 +95,26 @@ def test_every_party_holds_the_others_to_the_leak_budget(
     failures = history.of(TrainingFailed)
     assert {fact.source for fact in failures} == guards
     assert {fact.event.code for fact in failures} <= {"leak-budget"}
+
+
+def test_ordinal_columns_tell_less_and_one_hot_ones_too_many_say_so(key: PrivateKey) -> None:
+    """Given the partner's five quintiles and three jobs: 7 equations a round, or 5 (T6)."""
+    one_hot, ordinal = (
+        Simulation(job_terms(leak_budget=0.4, coding=coding), federation_rows(), key).run()["bank"]
+        for coding in ("one-hot", "ordinal")
+    )
+    shares = [leakage(one.history, "partner") for one in (one_hot, ordinal) if one.history]
+    assert shares == [3 * 7 / 172, 3 * 5 / 172]
+
+
+def test_too_many_columns_are_answered_with_what_would_do(key: PrivateKey) -> None:
+    federation = Simulation(job_terms(leak_budget=0.01), federation_rows(), key).run()
+    history = federation["arbiter"].history
+    assert history is not None
+    failed = history.of(TrainingFailed)[0].event
+    assert 'coding = "ordinal"' in failed.detail
+    with pytest.raises(JobError, match=r'24001 columns.*coding = "ordinal"'):
+        check_width(job_terms(), 24_001, "partner")
 
 
 def test_the_arbiter_decrypts_once_a_round_and_the_agreed_number_only(key: PrivateKey) -> None:

@@ -25,7 +25,7 @@ def replica_of(federation: Simulation) -> Run:
         history = federation[name].history
         assert history is not None
         prepared = own_prepared(history, federation[name].own)
-        sides.append(Side(prepared.training_codes, prepared.bins))
+        sides.append(Side(prepared.training_codes, prepared.layout))
     bank = federation[terms.local]
     assert bank.history is not None
     return train(sides, own_labels(bank.history, bank.own), settings_of(terms))
@@ -59,8 +59,14 @@ def settings_of(terms: Terms) -> Settings:
         {"kind": "linear"},
         {"intercept": "participant"},
         {"intercept": "none"},
+        {"coding": "ordinal"},
+        {"coding": "ordinal", "profile": "patent"},
+        {"coding": "ordinal", "kind": "linear"},
+        {"coding": "ordinal", "intercept": "participant"},
+        {"coding": "ordinal", "intercept": "none"},
+        {"coding": "ordinal", "intercept": "none", "profile": "patent"},
     ],
-    ids=["default", "patent", "linear", "intercept-at-participant", "no-intercept"],
+    ids=lambda changes: "-".join(str(value) for value in changes.values()) or "default",
 )
 def test_every_round_equals_the_plain_replica(
     participants: int, changes: dict[str, Any], key: PrivateKey

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tallystick
 from learning.binning import Column, apply_bins, learn_bins
 from learning.folds import fold_of
+from learning.layout import Layout
 from learning.quality import LogisticQuality, logistic_quality
 from learning.reference import pooled_reference
 from party.sources import SourceSettings, Table, read_source
@@ -29,7 +30,7 @@ class Prepared:
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> tuple[Side, ...]:
         return tuple(
-            Side(np.ascontiguousarray(side.codes[:, mask]), side.bins) for side in self.sides
+            Side(np.ascontiguousarray(side.codes[:, mask]), side.layout) for side in self.sides
         )
 
     def train(self, settings: Settings) -> tuple[Run, LogisticQuality]:
@@ -41,7 +42,7 @@ class Prepared:
     def pooled(self) -> LogisticQuality:
         scores = pooled_reference(
             np.vstack([side.codes for side in self.sides]),
-            [count for side in self.sides for count in side.bins],
+            Layout.joined(side.layout for side in self.sides),
             self.labels,
             self.training,
             kind="logistic",
@@ -71,7 +72,7 @@ def binned(table: Mapping[str, Column], training: npt.NDArray[np.bool_]) -> Side
     """A party's codes, bins learned on the training rows."""
     variables = [learn_bins(name, column, training) for name, column in table.items()]
     codes = [apply_bins(bins, table[bins.name]) for bins in variables]
-    return Side(np.stack(codes), [bins.bins for bins in variables])
+    return Side(np.stack(codes), Layout.of(variables, "one-hot"))
 
 
 def _rows(table: Table, customers: list[str], names: list[str]) -> dict[str, Column]:

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learning.curvature import Constant, measure_curvature
 from learning.errors import FixedPointError, LearningError
 from learning.fixed_point import from_grid, offsets
+from learning.layout import Layout
 from learning.optimisers import (
-    Constant,
     Parameters,
     descend,
     descend_preconditioned,
-    measure_curvature,
     safe_damping,
     safe_rate,
 )
-from learning.reference import one_hot
 
 BINS = [3, 2, 4]
-COLUMNS = sum(BINS)
+LAYOUT = Layout.one_hot(BINS)
+COLUMNS = LAYOUT.columns
 
 
 def random_codes(seed: int, rows: int = 400) -> npt.NDArray[np.uint8]:
@@ -45,9 +45,9 @@ def some_gradient(seed: int) -> npt.NDArray[np.float64]:
 @given(st.integers(0, 1000))
 def test_the_curvature_counts_pairs_of_bins_exactly(seed: int) -> None:
     codes = random_codes(seed)
-    columns = one_hot(codes, BINS)
+    columns = LAYOUT.values(codes, np.float64)
 
-    curvature = measure_curvature(codes, BINS, Constant.NONE)
+    curvature = measure_curvature(codes, LAYOUT, Constant.NONE)
 
     (where, matrix), *rest = curvature.blocks
     assert (where, rest) == (slice(0, COLUMNS), [])
@@ -55,7 +55,7 @@ def test_the_curvature_counts_pairs_of_bins_exactly(seed: int) -> None:
 
 
 def test_wide_parties_have_several_blocks_of_whole_variables() -> None:
-    curvature = measure_curvature(random_codes(1), BINS, Constant.NONE, largest_block=5)
+    curvature = measure_curvature(random_codes(1), LAYOUT, Constant.NONE, largest_block=5)
 
     assert [columns for columns, _ in curvature.blocks] == [slice(0, 5), slice(5, 9)]
 
@@ -63,7 +63,7 @@ def test_wide_parties_have_several_blocks_of_whole_variables() -> None:
 @pytest.mark.parametrize("constant", [Constant.INTERCEPT, Constant.NONE])
 def test_an_undamped_step_solves_the_quadratic_of_the_own_block(constant: Constant) -> None:
     codes, gradient, penalty, slope = random_codes(2), some_gradient(2), 0.01, 0.2
-    columns = np.column_stack([one_hot(codes, BINS), np.ones(400)])
+    columns = np.column_stack([LAYOUT.values(codes, np.float64), np.ones(400)])
     ridge = penalty * np.diag([1.0] * COLUMNS + [0.0])
     if constant is Constant.NONE:
         columns[:, -1], ridge[-1, -1], gradient[-1] = 0, 1, 0
@@ -73,7 +73,7 @@ def test_an_undamped_step_solves_the_quadratic_of_the_own_block(constant: Consta
         at_rest(),
         gradient,
         penalty,
-        measure_curvature(codes, BINS, constant),
+        measure_curvature(codes, LAYOUT, constant),
         slope,
         damping=1,
         momentum=0,
@@ -85,21 +85,21 @@ def test_an_undamped_step_solves_the_quadratic_of_the_own_block(constant: Consta
 
 def test_a_party_without_the_intercept_keeps_its_scores_centred() -> None:
     codes = random_codes(3)
-    curvature = measure_curvature(codes, BINS, Constant.CENTRE)
+    curvature = measure_curvature(codes, LAYOUT, Constant.CENTRE)
 
     update = descend_preconditioned(
         at_rest(), some_gradient(3), 0.01, curvature, 0.25, damping=0.6, momentum=0.3
     )
 
     weights = from_grid(update.parameters.weights)
-    scores = one_hot(codes, BINS) @ weights[:-1] + weights[-1]
+    scores = LAYOUT.values(codes, np.float64) @ weights[:-1] + weights[-1]
     assert abs(scores.mean()) < 1e-6
     assert scores.std() > 0.01
 
 
 def test_momentum_repeats_a_part_of_the_last_step() -> None:
     codes = random_codes(4)
-    curvature = measure_curvature(codes, BINS, Constant.NONE)
+    curvature = measure_curvature(codes, LAYOUT, Constant.NONE)
     moving = Parameters(np.zeros(COLUMNS + 1, np.int64), np.full(COLUMNS + 1, 1 << 20))
 
     update = descend_preconditioned(
@@ -128,7 +128,7 @@ def test_plain_descent_leaves_the_constant_to_the_party_that_holds_it(constant: 
 
 @pytest.mark.parametrize("slope", [0.0, -1.0, np.nan, np.inf])
 def test_an_announced_slope_that_cannot_be_is_refused(slope: float) -> None:
-    curvature = measure_curvature(random_codes(7), BINS, Constant.NONE)
+    curvature = measure_curvature(random_codes(7), LAYOUT, Constant.NONE)
 
     with pytest.raises(LearningError, match="announced slope"):
         descend_preconditioned(
@@ -148,7 +148,7 @@ def test_a_step_is_the_same_on_any_number_of_threads() -> None:
     results = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            curvature = measure_curvature(codes, BINS, Constant.INTERCEPT)
+            curvature = measure_curvature(codes, LAYOUT, Constant.INTERCEPT)
             update = descend_preconditioned(
                 at_rest(), gradient, 0.01, curvature, 0.2, damping=0.6, momentum=0.3
             )
@@ -163,7 +163,7 @@ def test_steps_are_damped_below_two_over_the_number_of_parties() -> None:
 
 def test_no_safe_rate_exceeds_two_over_the_steepest_curvature() -> None:
     codes = random_codes(10)
-    columns = one_hot(codes, BINS)
+    columns = LAYOUT.values(codes, np.float64)
     steepest = float(np.linalg.eigvalsh(columns.T @ columns / 400).max()) / 4
 
     assert safe_rate(len(BINS), 100.0) < 2 / steepest

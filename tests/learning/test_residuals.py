@@ -131,7 +131,7 @@ def test_a_score_beyond_the_limit_is_refused(residual: Residual) -> None:
 
 
 def test_the_mean_gradient_ends_with_the_constants() -> None:
-    gradient = mean_gradient([10, -4, 1, 5], [2, 2], scale=2, rows=3)
+    gradient = mean_gradient([10, -4, 1, 5], 6, scale=2, rows=3)
 
     assert gradient.tolist() == [10 / 6, -4 / 6, 1 / 6, 5 / 6, 1.0]
 

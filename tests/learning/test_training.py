@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from learning.curvature import Constant
 from learning.fixed_point import from_grid
-from learning.optimisers import Constant
 from learning.pretraining import pretrain
-from learning.reference import one_hot, pooled_reference
+from learning.reference import pooled_reference
 from learning.residuals import Kind, Residual
 from learning.stopping import StopRule
 from tests.learning.shipped import binned, prepared
@@ -52,7 +52,7 @@ def closed_form(sides: Sequence[Side], labels: Floats, kind: Kind) -> Floats:
 
 def joined_columns(sides: Sequence[Side]) -> Floats:
     """Everybody's one-hot columns side by side, and the constant."""
-    columns = [one_hot(side.codes, side.bins) for side in sides]
+    columns = [side.layout.values(side.codes, np.float64) for side in sides]
     return np.column_stack([*columns, np.ones(columns[0].shape[0])])
 
 
@@ -147,7 +147,7 @@ def test_a_job_ends_at_its_limit_of_rounds() -> None:
 def test_rows_in_another_order_give_the_same_model_to_the_bit() -> None:
     sides, labels = a_federation()
     order = np.random.default_rng(9).permutation(len(labels))
-    shuffled = [Side(np.ascontiguousarray(side.codes[:, order]), side.bins) for side in sides]
+    shuffled = [Side(np.ascontiguousarray(side.codes[:, order]), side.layout) for side in sides]
 
     one, other = train(sides, labels, Settings()), train(shuffled, labels[order], Settings())
 
@@ -171,7 +171,7 @@ class TestPretraining:
 
         weights = pretrain(
             bank.codes,
-            bank.bins,
+            bank.layout,
             labels,
             kind=kind,
             inverse_penalty=0.1,
@@ -179,7 +179,7 @@ class TestPretraining:
         )
 
         expected = pooled_reference(
-            bank.codes, bank.bins, labels, np.ones(600, bool), kind=kind, inverse_penalty=0.1
+            bank.codes, bank.layout, labels, np.ones(600, bool), kind=kind, inverse_penalty=0.1
         )
         assert np.allclose(joint_scores([bank], [weights]), expected, atol=1e-3)
 
@@ -188,7 +188,7 @@ class TestPretraining:
 
         weights = pretrain(
             bank.codes,
-            bank.bins,
+            bank.layout,
             labels,
             kind="logistic",
             inverse_penalty=0.1,

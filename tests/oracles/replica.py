@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from learning.fixed_point import bin_sums, from_grid, partial_scores
-from learning.losses import own_loss
-from learning.optimisers import (
+from learning.curvature import (
     Constant,
     Curvature,
+    Scaling,
+    measure_curvature,
+    measure_scaling,
+    most_blocks,
+)
+from learning.fixed_point import bin_sums, from_grid, partial_scores
+from learning.layout import Layout
+from learning.losses import own_loss
+from learning.optimisers import (
     Parameters,
     Update,
     descend,
     descend_preconditioned,
-    measure_curvature,
     safe_damping,
 )
 from learning.pretraining import pretrain
@@ -42,10 +48,10 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Side:
-    """One data party's training rows: codes uint8[variables, rows] and bins a variable."""
+    """One data party's training rows: codes uint8[variables, rows], and its columns."""
 
     codes: npt.NDArray[np.uint8]
-    bins: Sequence[int]
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -97,22 +103,24 @@ def train(sides: Sequence[Side], labels: Floats, settings: Settings) -> Run:
     run = Run([_start(side, labels, k, settings) for k, side in enumerate(sides)])
     parameters = [Parameters(start, np.zeros_like(start)) for start in run.start]
     curvatures = [
-        measure_curvature(side.codes, side.bins, constant)
+        measure_curvature(side.codes, side.layout, constant)
         for side, constant in zip(sides, constants, strict=True)
     ]
+    scalings = [
+        measure_scaling(side.codes, side.layout, constant)
+        for side, constant in zip(sides, constants, strict=True)
+    ]
+    blocks = sum(most_blocks(side.layout.columns) for side in sides)
     while not run.stopped and run.rounds < settings.maximum_rounds:
         scores = [_scores(side, own.weights) for side, own in zip(sides, parameters, strict=True)]
         for own_scores in scores:
             check_scores(settings.residual, own_scores)
         residuals, plan = _residuals(scores, labels, settings.residual)
         rows = len(labels)
-        gradients = [
-            mean_gradient(bin_sums(residuals, side.codes, side.bins), side.bins, plan.scale, rows)
-            for side in sides
-        ]
+        gradients = [_gradient(side, residuals, plan.scale) for side in sides]
         updates = [
-            _update(*own, plan.slope, settings, parties=len(sides), rows=rows)
-            for own in zip(parameters, gradients, curvatures, strict=True)
+            _update(*own, plan.slope, settings, blocks=blocks, rows=rows)
+            for own in zip(parameters, gradients, curvatures, scalings, strict=True)
         ]
         parameters = [update.parameters for update in updates]
         _record(run, sides, labels, updates, settings)
@@ -133,12 +141,19 @@ def _residuals(
     return residual_values(plan, others, np.sum(squares, axis=0)), plan
 
 
+def _gradient(side: Side, residuals: Integers, scale: int) -> Floats:
+    """The mean gradient of a side's columns and of its constant (T6)."""
+    sums, (first, *_) = bin_sums(residuals, side.codes, side.layout.bins), side.layout.bins
+    return mean_gradient(side.layout.contract(sums), sum(sums[:first]), scale, len(residuals))
+
+
 def joint_scores(sides: Sequence[Side], weights: Sequence[Integers]) -> Floats:
     return from_grid(np.sum([_scores(*pair) for pair in zip(sides, weights, strict=True)], axis=0))
 
 
 def _scores(side: Side, weights: Integers) -> Integers:
-    return partial_scores(side.codes, weights[:-1], side.bins, int(weights[-1]))
+    of_bins = side.layout.expand(weights[:-1])
+    return partial_scores(side.codes, of_bins, side.layout.bins, int(weights[-1]))
 
 
 def _constant(party: int, settings: Settings) -> Constant:
@@ -149,10 +164,10 @@ def _constant(party: int, settings: Settings) -> Constant:
 
 def _start(side: Side, labels: Floats, party: int, settings: Settings) -> Integers:
     if party not in settings.pretrained:
-        return np.zeros(sum(side.bins) + 1, np.int64)
+        return np.zeros(side.layout.columns + 1, np.int64)
     return pretrain(
         side.codes,
-        side.bins,
+        side.layout,
         labels,
         kind=settings.kind,
         inverse_penalty=settings.inverse_penalty,
@@ -164,16 +179,17 @@ def _update(
     own: Parameters,
     gradient: Floats,
     curvature: Curvature,
+    scaling: Scaling,
     slope: float,
     settings: Settings,
     *,
-    parties: int,
+    blocks: int,
     rows: int,
 ) -> Update:
     penalty = 1 / (settings.inverse_penalty * rows)
     if settings.patent:
-        return descend(own, gradient, penalty, curvature.constant, settings.step)
-    damping = safe_damping(parties, settings.step)
+        return descend(own, gradient, penalty, curvature.constant, settings.step, scaling)
+    damping = safe_damping(blocks, settings.step)
     return descend_preconditioned(
         own, gradient, penalty, curvature, slope, damping=damping, momentum=settings.momentum
     )
