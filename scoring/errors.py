@@ -1,10 +1,14 @@
 """What can go wrong with models as tables and with the engines they live in.
 
 ScoringError
-├── EngineError          the engine refused, is unreachable, or lost the connection
-│   └── TableConflictError  a table of this name exists with other columns
-├── ModelFileError       a model file that cannot be read, or is not admitted
-└── ExtractionError      an extraction script, or what it yields, cannot be scored
+├── EngineError             the engine refused, or lost the connection
+│   ├── EngineSettingsError    an address or an option that cannot be
+│   ├── EngineUnavailableError unreachable, or in use by another process: later it may work
+│   ├── LoginRefusedError      wrong user, password, certificate or way of logging in
+│   ├── MissingTableError      there is no such table
+│   └── TableConflictError     a table of this name exists with other columns
+├── ModelFileError          a model file that cannot be read, or is not admitted
+└── ExtractionError         an extraction script, or what it yields, cannot be scored
 """
 
 
@@ -13,6 +17,22 @@ class ScoringError(Exception):
 
 
 class EngineError(ScoringError):
+    pass
+
+
+class EngineSettingsError(EngineError):
+    pass
+
+
+class EngineUnavailableError(EngineError):
+    pass
+
+
+class LoginRefusedError(EngineError):
+    pass
+
+
+class MissingTableError(EngineError):
     pass
 
 

@@ -1,6 +1,7 @@
 """What scoring asks of a SQL engine. One contract suite holds for all of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, Self
 
 import pyarrow as pa
@@ -8,14 +9,21 @@ from sqlglot import exp
 
 from scoring.tables import Column, Table
 
-Value = str | int | float | None
+Value = str | int | float | datetime | None
+Row = Sequence[Value]
+Prepared = Callable[[Mapping[str, Value]], Sequence[Row]]
 
 
 class Engine(Protocol):
     """One open connection to an engine; a context manager. Every method raises EngineError.
 
-    Statements are sqlglot trees, rendered for this engine; user text never becomes SQL unparsed.
-    What is written appears to readers at once or not at all.
+    It serves one thread at a time. Statements are sqlglot trees, rendered for this engine; user
+    text never becomes SQL unparsed. What is written appears to readers at once or not at all.
+
+    Rows come and go as text, 64-bit integers, doubles and times (UTC, microseconds; naive ones
+    given are UTC). NaN is NULL, in and out: a missing number has one spelling on every engine.
+    Infinities, and doubles to their last bit, are kept. Text with a NUL character is refused, and
+    so is a key with a NULL.
     """
 
     @property
@@ -40,13 +48,17 @@ class Engine(Protocol):
         """Remove the table if it is there."""
 
     def append(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
-        """Add rows, and tell how many."""
+        """Add rows, and tell how many.
+
+        All are in one step, whatever the number of batches. A key that is there already is a
+        mistake of the caller's: engines with a unique index on the key refuse it, others add it.
+        """
 
     def merge(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """Add rows; a row with the key of an older one takes its place (the last one wins)."""
 
     def append_query(self, table: Table, query: exp.Query) -> None:
-        """Add the rows of a query; none of them leaves the engine."""
+        """Add the rows of a query, whose columns go by position; none leaves the engine."""
 
     def replace_query(self, table: Table, query: exp.Query) -> None:
         """Swap the whole content for the rows of a query; readers see the old or the new."""
@@ -54,15 +66,19 @@ class Engine(Protocol):
     def stream(
         self, query: exp.Query, parameters: Mapping[str, Value] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of a query, in batches, with constant memory.
+        """The rows of a query, in batches, with constant memory; no batch if there is no row.
 
-        Parameters stand in the tree as `exp.Placeholder(this=name)`.
+        Parameters stand in the tree as `exp.Placeholder(this=name)`. SQLite knows no types of
+        expressions: cast a column that must be a double in every batch.
         """
 
     def rows(
         self, query: exp.Query, parameters: Mapping[str, Value] | None = None
-    ) -> Sequence[Sequence[Value]]:
-        """The rows of a small answer, as Python values; prepared once where the engine can."""
+    ) -> Sequence[Row]:
+        """The rows of a small answer, as Python values."""
+
+    def prepare(self, query: exp.Query) -> Prepared:
+        """The same for many single look-ups: rendered once, and planned once where possible."""
 
     def close(self) -> None: ...
 

@@ -1,0 +1,158 @@
+"""DuckDB: embedded, the default for batches. No server, all cores, spills to disk."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from scoring.engines.arrow import column_type, plain
+from scoring.engines.engine import Prepared, Row, Value
+from scoring.engines.rendering import render
+from scoring.engines.settings import EngineSettings
+from scoring.engines.statements import name_of
+from scoring.engines.transactional import TransactionalEngine
+from scoring.errors import EngineError, EngineUnavailableError, MissingTableError
+from scoring.tables import Column
+
+BATCH_ROWS = 65_536
+LOCKED = "Could not set lock"
+MEMORY = ":memory:"
+# Faults of a value, whose messages may quote it.
+ABOUT_VALUES = (
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.ConstraintException,
+    duckdb.InvalidInputException,
+    duckdb.TypeMismatchException,
+)
+
+
+class DuckDBEngine(TransactionalEngine):
+    """One connection. While it is open, no other process can open the file: keep it short."""
+
+    dialect = "duckdb"
+    most_columns = 10_000
+    indexed = False  # an index over millions of ids takes memory, and gains a look-up nothing
+
+    def __init__(self, path: Path | None, settings: EngineSettings) -> None:
+        self.address = f"duckdb:///{path}" if path else "duckdb://"
+        self._connection = _connect(path, settings)
+
+    def columns(self, name: str) -> tuple[Column, ...] | None:
+        query = exp.select("*").from_(name_of(name)).limit(0)
+        try:
+            schema = self._read(query, {}, self._connection).schema
+        except MissingTableError:
+            return None
+        return tuple(Column(field.name, column_type(field.type)) for field in schema)
+
+    def stream(
+        self, query: exp.Query, parameters: Mapping[str, Value] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        with self._connection.cursor() as cursor, _faults():  # its own, for others may run between
+            for batch in self._read(query, parameters or {}, cursor):
+                if batch.num_rows:
+                    yield plain(batch)
+
+    def prepare(self, query: exp.Query) -> Prepared:
+        def look_up(parameters: Mapping[str, Value]) -> Sequence[Row]:
+            with _faults():
+                batches = list(self._read(query, parameters, self._connection))
+            return [row for batch in batches for row in _python_rows(plain(batch))]
+
+        return look_up
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _read(
+        self,
+        query: exp.Query,
+        parameters: Mapping[str, Value],
+        connection: duckdb.DuckDBPyConnection,
+    ) -> pa.RecordBatchReader:
+        with _faults():
+            relation = connection.sql(render(query, self.dialect), params=dict(parameters) or None)
+            return relation.to_arrow_reader(BATCH_ROWS)
+
+    def _execute(self, statement: exp.Expression) -> None:
+        with _faults():
+            self._connection.execute(render(statement, self.dialect))
+
+    @contextmanager
+    def _transaction(self, _table: str) -> Iterator[None]:
+        with _faults():
+            self._connection.begin()
+            try:
+                yield
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+
+    def _load(self, name: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+        names = ", ".join(f'"{column}"' for column in columns)
+        count = 0
+        for batch in batches:
+            self._connection.register("tally_batch", batch)
+            self._connection.execute(f'INSERT INTO "{name}" ({names}) SELECT * FROM tally_batch')  # noqa: S608
+            self._connection.unregister("tally_batch")
+            count += batch.num_rows
+        return count
+
+
+def _connect(path: Path | None, settings: EngineSettings) -> duckdb.DuckDBPyConnection:
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory,
+        "autoinstall_known_extensions": "false",  # nothing is fetched from anywhere
+        "autoload_known_extensions": "false",
+        "preserve_insertion_order": "false",  # loads and scores then stream
+    }
+    if settings.threads is not None:
+        options["threads"] = str(settings.threads)
+    give_up = time.monotonic() + settings.patience_seconds
+    while True:
+        try:
+            with _faults():
+                connection = duckdb.connect(str(path) if path else MEMORY, config=options)
+                connection.execute("SET TimeZone = 'UTC'")
+                return connection
+        except EngineUnavailableError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except ABOUT_VALUES as error:
+        raise EngineError(
+            f"DuckDB refused a value ({type(error).__name__}): it does not fit its type"
+        ) from None
+    except duckdb.CatalogException as error:
+        kind = MissingTableError if "does not exist" in str(error) else EngineError
+        raise kind(f"DuckDB: {_first_line(error)}") from None
+    except duckdb.IOException as error:
+        if LOCKED in str(error):
+            raise EngineUnavailableError(
+                "another process has the DuckDB file open: wait until it is done, or use "
+                "SQLite or PostgreSQL where several processes work at once"
+            ) from None
+        raise EngineError(f"DuckDB: {_first_line(error)}") from None
+    except duckdb.Error as error:
+        raise EngineError(f"DuckDB: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    """Later lines show the statement."""
+    return str(error).partition("\n")[0]
+
+
+def _python_rows(batch: pa.RecordBatch) -> Iterator[Row]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)

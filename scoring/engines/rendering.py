@@ -1,0 +1,14 @@
+"""From a tree to the text of one engine."""
+
+from sqlglot import ErrorLevel, exp
+from sqlglot.errors import SqlglotError
+
+from scoring.errors import EngineError
+
+
+def render(tree: exp.Expr, dialect: str) -> str:
+    """Raises EngineError where the dialect has no way to say it."""
+    try:
+        return tree.sql(dialect=dialect, unsupported_level=ErrorLevel.RAISE, comments=False)
+    except (SqlglotError, RecursionError) as error:
+        raise EngineError(f"this statement cannot be written for {dialect}: {error}") from None
