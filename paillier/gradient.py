@@ -7,7 +7,7 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from paillier.compiled.joint_buckets import bin_products as compiled_bin_products
-from paillier.compiled.kernel import Kernel
+from paillier.compiled.kernel import Elements, Kernel
 from paillier.errors import ShapeError
 from paillier.half_size import PRODUCTS_WORTH_SPLITTING, split, whole
 from paillier.joint_buckets import CELL_COST, bin_products, group_variables, joint_cells
@@ -35,7 +35,7 @@ def one_hot_gradient(
     v in [0, bins[v]). A bin without rows gives 1, the trivial encryption of 0: like all of the
     result it must be re-randomised before it leaves the party.
     """
-    _check_shapes(len(ciphertexts), codes, bins)
+    check_shapes(len(ciphertexts), codes, bins)
     kernel = compiled_kernel(public_key.modulus)
     cell_cost = COMPILED_CELL_COST if kernel else CELL_COST
     groups = group_variables(bins, len(ciphertexts), cell_cost)
@@ -65,18 +65,23 @@ def _gmpy2_products(
 
 
 def _compiled_products(ciphertexts: Sequence[mpz], kernel: Kernel, threads: int) -> GroupProducts:
-    parts = in_parallel(
-        lambda block: kernel.enter(ciphertexts[block]),
-        blocks(len(ciphertexts), ENTRY_BLOCK, threads),
-        threads,
-    )
-    elements = np.concatenate(parts)
+    elements = enter_all(kernel, ciphertexts, threads)
     return lambda codes, bins: compiled_bin_products(
         kernel, elements, joint_cells(codes, bins), bins
     )
 
 
-def _check_shapes(rows: int, codes: NDArray[np.uint8], bins: Sequence[int]) -> None:
+def enter_all(kernel: Kernel, ciphertexts: Sequence[mpz], threads: int) -> Elements:
+    """The ciphertexts as elements of the kernel, by all threads."""
+    parts = in_parallel(
+        lambda block: kernel.enter(ciphertexts[block]),
+        blocks(len(ciphertexts), ENTRY_BLOCK, threads),
+        threads,
+    )
+    return np.concatenate(parts)
+
+
+def check_shapes(rows: int, codes: NDArray[np.uint8], bins: Sequence[int]) -> None:
     if codes.ndim != 2 or codes.dtype != np.uint8:
         raise ShapeError(
             f"codes are {codes.dtype} with {codes.ndim} axes: expected uint8 (variables, rows)"

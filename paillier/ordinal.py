@@ -26,12 +26,12 @@ def ordinal_gradient(
     start = 0
     for count, is_ordinal in zip(bins, ordinal, strict=True):
         products = bin_products[start : start + count]
-        gradient += [_weighted(products, n_squared)] if is_ordinal else products
+        gradient += [weighted_product(products, n_squared)] if is_ordinal else products
         start += count
     return [*gradient, _product(bin_products[: bins[0]], n_squared)]
 
 
-def _weighted(products: Sequence[mpz], n_squared: mpz) -> mpz:
+def weighted_product(products: Sequence[mpz], n_squared: mpz) -> mpz:
     """The product of product_b^b by suffix products: two multiplications a bin, no power."""
     suffix = weighted = mpz(1)
     for product in reversed(products[1:]):

@@ -1,7 +1,7 @@
 """Several signed outputs in one ciphertext, so that the arbiter decrypts few of them.
 
 Output i of a ciphertext sits at bit i * slot_bits; a slot holds [-2^(w-1), 2^(w-1)). Only sums
-that one party owns are packed together, never customers (see the threat model).
+that one party owns are packed together; customers share ciphertexts by paillier.sample_packing.
 """
 
 from collections.abc import Sequence

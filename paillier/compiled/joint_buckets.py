@@ -14,8 +14,16 @@ def bin_products(
     kernel: Kernel, ciphertexts: Elements, cell_of_row: NDArray[np.int64], bins: Sequence[int]
 ) -> list[list[mpz]]:
     """For each variable of one group, the product of the ciphertexts of each bin; 1 if empty."""
-    cells = _fold(kernel, ciphertexts, cell_of_row, prod(bins))
-    return [kernel.leave(products) for products in _marginals(kernel, cells, bins)]
+    return [
+        kernel.leave(products) for products in bin_elements(kernel, ciphertexts, cell_of_row, bins)
+    ]
+
+
+def bin_elements(
+    kernel: Kernel, ciphertexts: Elements, cell_of_row: NDArray[np.int64], bins: Sequence[int]
+) -> list[Elements]:
+    """The same, not yet brought back from the kernel's form."""
+    return _marginals(kernel, _fold(kernel, ciphertexts, cell_of_row, prod(bins)), bins)
 
 
 def _fold(
