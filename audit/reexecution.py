@@ -26,6 +26,7 @@ from events.lifecycle import (
 from events.models import ModelSaved, PartialScoreReturned
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.vocabulary import PRIVATE_STREAM
+from events.witness import CheckpointPosted
 from handlers.drafts import Draft, Work
 from handlers.history import History
 from handlers.own import Own, payload_salt
@@ -33,6 +34,8 @@ from handlers.reactions import decide
 from store.entry import Entry
 
 OUTCOMES: Mapping[str, type[Event]] = {"snapshot": DataSnapshotted, "key": KeyPairGenerated}
+# Of a checkpoint the root is checked against the log itself, by `verify`.
+FROM_OUTSIDE = (TrainingRequested, DeadlinePassed, MessageRefused, CheckpointPosted)
 AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned)
 NOTHING_LEADS_HERE = "nothing in the log leads to this event"
 
@@ -194,7 +197,7 @@ class _Job:
 
 def _is_from_outside(event: Event) -> bool:
     cancelled = isinstance(event, TrainingFailed) and event.code == "cancelled"
-    return cancelled or isinstance(event, (TrainingRequested, DeadlinePassed, MessageRefused))
+    return cancelled or isinstance(event, FROM_OUTSIDE)
 
 
 def _work_of(event: Event) -> str:

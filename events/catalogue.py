@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from events import lifecycle, models, preparation, rounds
+from events import lifecycle, models, preparation, rounds, witness
 from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
@@ -134,6 +134,8 @@ CATALOGUE = Catalogue(
         models.ModelSaved,
         models.PartialScoreReturned,
         models.ModelEvaluated,
+        witness.CheckpointPosted,
+        witness.CheckpointDisputed,
     ],
     UPCASTERS,
 )

@@ -49,7 +49,7 @@ class MerkleTree:
         """Of the first `size` leaves, or of all."""
         size = len(self) if size is None else size
         self._check(size, len(self))
-        return self._subtree(0, size) if size else EMPTY_ROOT
+        return self.subtree(0, size) if size else EMPTY_ROOT
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """That leaf `index` is in the tree of `size` leaves (RFC 9162, 2.1.3.1)."""
@@ -59,12 +59,12 @@ class MerkleTree:
         path: list[bytes] = []
         start, end = 0, size
         while end - start > 1:
-            middle = start + _left_part(end - start)
+            middle = start + left_part(end - start)
             if index < middle:
-                path.append(self._subtree(middle, end))
+                path.append(self.subtree(middle, end))
                 end = middle
             else:
-                path.append(self._subtree(start, middle))
+                path.append(self.subtree(start, middle))
                 start = middle
         return path[::-1]
 
@@ -78,28 +78,28 @@ class MerkleTree:
         path: list[bytes] = []
         start, end = 0, second
         while first < end:
-            middle = start + _left_part(end - start)
+            middle = start + left_part(end - start)
             if first <= middle:
-                path.append(self._subtree(middle, end))
+                path.append(self.subtree(middle, end))
                 end = middle
             else:
-                path.append(self._subtree(start, middle))
+                path.append(self.subtree(start, middle))
                 start = middle
         if start:
-            path.append(self._subtree(start, end))
+            path.append(self.subtree(start, end))
         return path[::-1]
 
     def _node(self, level: int, number: int) -> bytes:
         at = number * HASH_BYTES
         return bytes(self._levels[level][at : at + HASH_BYTES])
 
-    def _subtree(self, start: int, end: int) -> bytes:
+    def subtree(self, start: int, end: int) -> bytes:
         """The root over leaves start to end, which is a subtree of some tree of the log."""
         size = end - start
         if size & (size - 1) == 0:
             return self._node(size.bit_length() - 1, start // size)
-        middle = start + _left_part(size)
-        return node_hash(self._subtree(start, middle), self._subtree(middle, end))
+        middle = start + left_part(size)
+        return node_hash(self.subtree(start, middle), self.subtree(middle, end))
 
     def _check(self, number: int, most: int) -> None:
         if not 0 <= number <= most:
@@ -162,6 +162,6 @@ def _with_first_root(first: int, first_root: bytes, path: Sequence[bytes]) -> It
     yield from path
 
 
-def _left_part(size: int) -> int:
+def left_part(size: int) -> int:
     """The largest power of two below `size`: how many leaves stand in the left subtree."""
     return 1 << (size - 1).bit_length() - 1

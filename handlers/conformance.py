@@ -22,6 +22,7 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
+from events.witness import CheckpointDisputed, CheckpointPosted
 from handlers.alignment import HANDLE_BYTES
 from handlers.errors import ProtocolError
 from handlers.history import History
@@ -34,6 +35,8 @@ SAID_ONCE_PER: Mapping[type[Event], tuple[str, ...]] = {
     MaskedResultDecrypted: ("round", "owner"),
     StopFlagRaised: ("round",),
     RoundCompleted: ("round",),
+    CheckpointPosted: ("size",),
+    CheckpointDisputed: ("issuer", "size"),
 }
 
 # What must be in the log before: it is among the causes of the event, so it always is.

@@ -19,6 +19,7 @@ class History:
     def __init__(self, job: str, facts: Iterable[Fact[Event]] = ()) -> None:
         self.job = job
         self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
+        self._shared: dict[tuple[str, int], Fact[Event]] = {}
         self.is_over = False
         for fact in facts:
             self.add(fact)
@@ -26,6 +27,8 @@ class History:
     def add(self, fact: Fact[Event]) -> None:
         """A failure ends the job unless it was stopped before: nothing undoes a trained model."""
         self._by_type[type(fact.event)].append(fact)
+        if not fact.envelope.is_private:
+            self._shared[fact.source, fact.envelope.sequence] = fact
         if isinstance(fact.event, TrainingFailed) and not self.is_stopped:
             self.is_over = True
 
@@ -47,6 +50,18 @@ class History:
         """True when each of these sources has said it."""
         said = {fact.source for fact in self._matching(kind, None, fields)}
         return said.issuperset(sources)
+
+    def at(self, source: str, sequence: int) -> Fact[Event] | None:
+        """The shared fact in this place of its issuer's stream."""
+        return self._shared.get((source, sequence))
+
+    def heads(self) -> dict[str, Fact[Event]]:
+        """The newest shared fact of every issuer."""
+        heads: dict[str, Fact[Event]] = {}
+        for (source, sequence), fact in self._shared.items():
+            if source not in heads or heads[source].envelope.sequence < sequence:
+                heads[source] = fact
+        return heads
 
     def _matching(
         self, kind: type[E], source: str | None, fields: dict[str, object]

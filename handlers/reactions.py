@@ -8,6 +8,7 @@ from events.catalogue import CATALOGUE, Fact
 from events.event import Event
 from events.lifecycle import TrainingFailed, WorkFailed
 from events.vocabulary import Role
+from events.witness import CheckpointPosted
 from handlers import arbiter, local, participant
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
@@ -15,13 +16,17 @@ from handlers.errors import JobError, ProtocolError, RegistryError
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.own import Own
+from handlers.witness import compare_checkpoint
 
 log = structlog.get_logger()
 
+# Whoever speaks is a witness too, also of a job that is over.
+WITNESSING: Reactions = {CheckpointPosted: compare_checkpoint}
+
 REACTIONS: Mapping[Role, Reactions] = {
-    Role.LOCAL: local.REACTIONS,
-    Role.PARTICIPANT: participant.REACTIONS,
-    Role.ARBITER: arbiter.REACTIONS,
+    Role.LOCAL: {**local.REACTIONS, **WITNESSING},
+    Role.PARTICIPANT: {**participant.REACTIONS, **WITNESSING},
+    Role.ARBITER: {**arbiter.REACTIONS, **WITNESSING},
     Role.AUDITOR: {},
 }
 
@@ -37,6 +42,7 @@ ONLY_RECORDED = frozenset(
         "ParametersUpdated",
         "LossRecorded",
         "ModelEvaluated",
+        "CheckpointDisputed",
     }
 )
 
@@ -44,17 +50,19 @@ ONLY_RECORDED = frozenset(
 def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
     """What this party does about the last fact of the history.
 
-    A job that is over is left alone. A JobError becomes TrainingFailed for all members, its
-    private part an event that stays at home. After the stop, what does not belong is ignored.
+    A job that is over is left alone, but for checkpoints. A JobError becomes TrainingFailed for
+    all members, its private part an event that stays at home. After the stop, what does not belong
+    is ignored.
     """
     handler = REACTIONS[role].get(type(fact.event))
-    if role not in SPEAKING or history.is_over:
+    ended = history.is_over and type(fact.event) not in WITNESSING
+    if role not in SPEAKING or ended:
         return []
     try:
         check_conformance(history, fact)
         return handler(history, fact, own) if handler else []
     except JobError as error:
-        if history.is_stopped and isinstance(error, ProtocolError):
+        if history.is_over or (history.is_stopped and isinstance(error, ProtocolError)):
             log.warning("ignored_after_stop", job=history.job, detail=error.detail)
             return []
         log.warning("job_failed", job=history.job, code=error.code, detail=error.detail)

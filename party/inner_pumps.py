@@ -1,5 +1,6 @@
-"""The pumps that work on the log alone: react, project, deadlines. They need no broker."""
+"""The pumps that work on the log alone: react, project, deadlines, checkpoints; no broker."""
 
+from party.checkpointing import CheckpointKeeper
 from party.deadlines import DeadlineKeeper
 from party.opening import Party
 from party.projecting import Projector
@@ -11,8 +12,12 @@ class InnerPumps:
 
     def __init__(self, party: Party, decide: Decide) -> None:
         self._projector = Projector(party)
-        deadlines = DeadlineKeeper(party)
-        self._pumps = (Reactor(party, decide).pump(), self._projector.pump(), deadlines.pump())
+        self._pumps = (
+            Reactor(party, decide).pump(),
+            self._projector.pump(),
+            DeadlineKeeper(party).pump(),
+            CheckpointKeeper(party).pump(),
+        )
 
     def start(self) -> None:
         for pump in self._pumps:

@@ -31,6 +31,7 @@ class PartySettings(Frozen):
     broker: str | None = None
     store: str | None = None
     threads: int | None = Field(default=None, ge=1, le=1024)
+    checkpoint_minutes: float = Field(default=60, gt=0)
     source: SourceSettings | None = None
     policy: Policy = Policy()
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from audit.errors import AuditError
 from bus.errors import BusError
 from events.errors import EventError
 from handlers.errors import HandlersError
@@ -39,6 +40,7 @@ JOB_FAILED, USER_MISTAKE, PROGRAM_FAULT, INTERRUPTED, READER_GONE = 1, 2, 70, 13
 
 KNOWN_ERRORS = (
     TallyError,
+    AuditError,
     PartyError,
     StoreError,
     BusError,

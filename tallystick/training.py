@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from bus import open_endpoint
+from events.witness import CheckpointPosted
 from handlers.history import History
 from party.opening import Party
 from party.running import RunningParty
@@ -52,7 +53,18 @@ def follow_to_the_end(party: Party, job: str, screen: TrainingScreen) -> None:
             progress.take(fact)
             screen.show_step(history, progress)
             if progress.is_finished:
-                return
+                break
+    _wait_for_checkpoint(party, history)
+
+
+def _wait_for_checkpoint(party: Party, history: History) -> None:
+    """Until the party has given its word on its log to the others, which is soon."""
+    give_up = time.monotonic() + LAST_WORDS_SECONDS
+    for fact in follow_job(party.log, history.job):
+        if fact is not None and (fact.source, type(fact.event)) == (party.name, CheckpointPosted):
+            return
+        if fact is None and time.monotonic() > give_up:
+            return
 
 
 def _say_last_words(party: Party) -> None:

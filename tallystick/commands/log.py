@@ -1,4 +1,4 @@
-"""`tally log`: the log as a readable sequence."""
+"""`tally log`: the log as a readable sequence, and as one portable file."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from audit.export import export_log
+from audit.log_copy import Scope
 from party.opening import Party, open_party
 from store import Entry
 from tallystick.errors import JobLookupError
@@ -52,6 +54,37 @@ def show(
             raise JobLookupError(f"the log of {party.name} has no event of a job {job}")
         if not shown:
             note("the log is empty")
+
+
+@log_app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT.tally", help="The file to write.")],
+    folder: Annotated[Path, typer.Option("--as", metavar="DIR", help="The party whose log it is.")],
+    job: Annotated[str | None, typer.Option(help="Only the events of this job.")] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="With the party's private events: for its own people.")
+    ] = False,
+    payloads: Annotated[
+        bool,
+        typer.Option("--payloads", help="With the payloads that this party can open, unsealed."),
+    ] = False,
+) -> None:
+    """Write one portable file that an auditor can check without this party, its keys or its data.
+
+    It holds the signed events as they were signed, the parties' cards, a signed checkpoint of the
+    whole log, and proofs that the events stand in it. The same log gives the same file.
+
+    Check it with `tally audit verify OUT.tally`; docs/log-format.md describes it.
+    """
+    with closing(open_party(folder)) as party:
+        done = export_log(party, out, Scope(job, private), payloads=payloads)
+    note(
+        f"{out}: {done.events:,} events and {done.payloads:,} payloads of {party.name}, "
+        f"whose log has {done.size:,} events"
+    )
+    say(f"{done.root.hex()}  root of the log")
+    if private or payloads:
+        note("it holds what is private to the party: hand it only to who may know")
 
 
 def _entries(party: Party, *, follow: bool) -> Iterator[Entry]:

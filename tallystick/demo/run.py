@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from events.lifecycle import WorkFailed
+from events.witness import CheckpointPosted
 from party.jobs import job_history
 from party.opening import Party
 from party.requesting import request_training
@@ -95,14 +96,15 @@ def _why(parties: Mapping[str, Party], job: str, detail: str) -> str:
 
 
 def _wait_until_quiet(parties: Mapping[str, Party], job: str) -> None:
-    """Until every member has every shared event of the job."""
+    """Until every member has every shared event of the job, the checkpoints of all among them."""
     give_up = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < give_up:
         shared = [
             {entry.envelope.id for entry in party.log.job(job) if not entry.envelope.is_private}
             for party in parties.values()
         ]
-        if all(events == shared[0] for events in shared):
+        posted = job_history(parties["bank"].log, job).has_from_all(CheckpointPosted, parties)
+        if posted and all(events == shared[0] for events in shared):
             return
         time.sleep(0.05)
     raise DemoError("the parties' logs do not agree on the job's events: see `tally log show`")

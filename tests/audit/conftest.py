@@ -10,6 +10,7 @@ from bus.memory import MemoryBroker
 from events.terms import Member, Optimiser, Terms
 from events.vocabulary import Role
 from handlers.reactions import decide
+from party.checkpointing import CheckpointKeeper
 from party.creating import create_party
 from party.opening import Party, open_party, party_card, trust
 from party.reactor import Decide
@@ -65,6 +66,9 @@ def trained_federation(folder: Path, **other_handlers: Decide) -> Federation:
         Node(party, broker, other_handlers.get(name, decide)) for name, party in parties.items()
     ]
     request_training(parties["bank"], JOB, terms())
+    run(*nodes)
+    for party in parties.values():
+        CheckpointKeeper(party).step(0)
     run(*nodes)
     return Federation(parties)
 

@@ -77,9 +77,9 @@ def found(entries: Entries, party: Party) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("name", "from_outside"),
     [
-        ("bank", {"DataSnapshotted": 1, "TrainingRequested": 1}),
-        ("partner", {"DataSnapshotted": 1}),
-        ("arbiter", {"KeyPairGenerated": 1}),
+        ("bank", {"DataSnapshotted": 1, "TrainingRequested": 1, "CheckpointPosted": 1}),
+        ("partner", {"DataSnapshotted": 1, "CheckpointPosted": 1}),
+        ("arbiter", {"KeyPairGenerated": 1, "CheckpointPosted": 1}),
     ],
 )
 def test_an_honest_log_holds_and_tells_what_was_believed(
