@@ -49,7 +49,8 @@ class TransactionalEngine(ABC):
             key = table.key if self.indexed else ()
             created = statements.create(table.name, table.columns, key)
             created.set("exists", True)
-            self._execute(created)
+            with self._transaction(table.name):
+                self._execute(created)
             found = self.columns(table.name)
         check_columns(table, found or ())
 
