@@ -1,45 +1,13 @@
-"""A party's half of a trained model, as a document (requirement C1)."""
-
-from pydantic import Field
+"""A party's half of a trained model, made from its log (requirement C1)."""
 
 from events.models import ModelSaved
-from events.terms import Kind, Profile
-from events.vocabulary import Frozen, Role
 from handlers.drafts import Draft, blob, draft
 from handlers.history import History
 from handlers.own import Own
 from handlers.prepared import own_prepared
 from handlers.scores import final_weights
-from learning.binning import VariableBins
 from learning.fixed_point import from_grid, offsets
-
-
-class ModelBin(Frozen):
-    label: str
-    weight: float
-
-
-class ModelVariable(Frozen):
-    """One variable: its bins with their weights, and the rule that cuts a value into them."""
-
-    name: str
-    rule: str
-    bins: tuple[ModelBin, ...]
-    cut: VariableBins
-
-
-class Model(Frozen):
-    """One party's half. Its scores, times `label_unit`, add up with those of the other halves."""
-
-    version: int = 1
-    model_id: str
-    party: str
-    role: Role
-    kind: Kind
-    profile: Profile
-    label_unit: float
-    intercept: float | None = Field(description="also what centres the scores; None: no constant")
-    variables: tuple[ModelVariable, ...]
+from scoring.models.trained import Model, ModelBin, ModelVariable
 
 
 def own_model(history: History, own: Own) -> Model:

@@ -65,7 +65,7 @@ def open_party(path: Path) -> Party:
     identity = read_identity(folder.keys)
     trusted = TrustedCards(folder.trusted)
     list(trusted)
-    log = Log(log_address(settings, folder), folder.bells)
+    log = Log(log_address(settings, folder))
     return Party(folder, settings, identity, trusted, log, PayloadStore(folder.payloads))
 
 

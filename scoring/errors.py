@@ -8,6 +8,7 @@ ScoringError
 │   ├── MissingTableError      there is no such table
 │   └── TableConflictError     a table of this name exists with other columns
 ├── ModelFileError          a model file that cannot be read, or is not admitted
+├── ModelTableError         no such model in the tables, or its rows do not fit together
 └── ExtractionError         an extraction script, or what it yields, cannot be scored
 """
 
@@ -41,6 +42,10 @@ class TableConflictError(EngineError):
 
 
 class ModelFileError(ScoringError):
+    pass
+
+
+class ModelTableError(ScoringError):
     pass
 
 

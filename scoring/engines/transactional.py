@@ -49,8 +49,7 @@ class TransactionalEngine(ABC):
             key = table.key if self.indexed else ()
             created = statements.create(table.name, table.columns, key)
             created.set("exists", True)
-            with self._transaction(table.name):
-                self._execute(created)
+            self._execute(created)
             found = self.columns(table.name)
         check_columns(table, found or ())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus import MemoryBroker
-from handlers.model import Model
+from scoring.models.trained import Model
 from tests.tallystick.conftest import Trained
 from tests.tallystick.federations import broker_for_commands, running, tally, well, write_job
 

@@ -1,0 +1,61 @@
+"""Weighted sums as SQL: CASE cuts a variable, weights are columns or literals (C3)."""
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from events.vocabulary import Role
+from scoring.inputs import of_bin, scaled
+from scoring.literals import column, number, present, total
+from scoring.models.linear import LinearModel, NumberTerm
+
+INTERCEPT = "intercept"
+
+
+def side_of(role: Role) -> str:
+    return "a" if role is Role.LOCAL else "b"
+
+
+def weight_names(role: Role, width: int) -> list[str]:
+    """`w_a1 … w_ak` at the local party, `w_b1 … w_bm` at a participant (requirement C2)."""
+    return [f"w_{side_of(role)}{place}" for place in range(1, width + 1)]
+
+
+def linear_scores(
+    model: LinearModel, dialect: str, weight_tables: Sequence[str] | None
+) -> list[exp.Expression]:
+    """One raw score an output; `weight_tables` names the table of each, None: literals."""
+    scores = []
+    for output in range(model.outputs):
+        if weight_tables is None:
+            weights = [number(weight, dialect) for weight in model.weights_of(output)]
+            constant = None if model.intercepts is None else model.intercepts[output]
+            intercept = [] if constant is None else [number(constant, dialect)]
+        else:
+            table = weight_tables[output]
+            names = weight_names(model.role, len(model.weights_of(output)))
+            weights = [column(name, table) for name in names]
+            intercept = [] if model.intercepts is None else [column(INTERCEPT, table)]
+        scores.append(_score(model, dialect, weights, intercept))
+    return scores
+
+
+def _score(
+    model: LinearModel,
+    dialect: str,
+    weights: Sequence[exp.Expression],
+    intercept: Sequence[exp.Expression],
+) -> exp.Expression:
+    terms = list(intercept)
+    at = 0
+    for term in model.terms:
+        if isinstance(term, NumberTerm):
+            terms.append(exp.Mul(this=scaled(term.input, dialect), expression=weights[at]))
+            at += 1
+        else:
+            bins = term.cut.bins
+            terms.append(of_bin(term.cut, weights[at : at + bins], dialect))
+            at += bins
+    score = total(terms, dialect)
+    by_number = any(isinstance(term, NumberTerm) for term in model.terms)
+    return present(score, dialect) if by_number else score

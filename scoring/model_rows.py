@@ -1,0 +1,36 @@
+"""What model documents of all kinds share when they become rows of tables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from scoring.tables import Column, ColumnType, Table
+
+Row = tuple[str | int | float | None, ...]
+Filled = tuple[Table, Sequence[Row]]
+Rows = Sequence[Sequence[Any]]
+# All rows of one document in a table, in the order of its key.
+Fetch = Callable[[Table], Rows]
+# What a document says whatever its kind, by field.
+Head = dict[str, Any]
+
+# Which document a row is of: the SHA-256 of its JSON.
+CONTENT = Column("content", ColumnType.TEXT)
+
+ARROW = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.TIME: pa.timestamp("us", tz="UTC"),
+}
+
+
+def batch(table: Table, rows: Sequence[Sequence[object]]) -> pa.RecordBatch:
+    """Rows of Python values, in the table's columns and types."""
+    values = zip(*rows, strict=True) if rows else ([] for _ in table.columns)
+    arrays = [
+        pa.array(column_values, ARROW[column.type])
+        for column, column_values in zip(table.columns, values, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in table.columns])
