@@ -1,6 +1,7 @@
 """A data party's rows, ready to train on: bins learned, codes made, order agreed (P5, A3)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,12 +24,17 @@ NOTES = TypeAdapter(tuple[str, ...])
 
 @dataclass(frozen=True)
 class Prepared:
-    """Bins and codes of all common rows; `training` and `held_out` are row numbers."""
+    """Bins and codes of all common rows; `open_codes` may map a file, for as long as it is read."""
 
     variables: tuple[VariableBins, ...]
-    codes: NDArray[np.uint8]
+    open_codes: Callable[[], NDArray[np.uint8]] = field(repr=False)
     held_out_mask: NDArray[np.bool_]
     coding: Coding = "one-hot"
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """uint8[variables, common rows], in the common order."""
+        return self.open_codes()
 
     @cached_property
     def layout(self) -> Layout:
@@ -45,17 +51,18 @@ class Prepared:
     @cached_property
     def training_codes(self) -> NDArray[np.uint8]:
         """uint8[variables, training rows], in the common order."""
-        return np.ascontiguousarray(self.codes[:, ~self.held_out_mask])
+        return np.ascontiguousarray(np.asarray(self.codes)[:, ~self.held_out_mask])
 
     @cached_property
     def held_out_codes(self) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(self.codes[:, self.held_out_mask])
+        return np.ascontiguousarray(np.asarray(self.codes)[:, self.held_out_mask])
 
 
 def own_snapshot(history: History, own: Own) -> Snapshot:
     fact = history.one(DataSnapshotted)
     return own.remember(
-        ("snapshot", history.job), lambda: decode_snapshot(own.array(fact.payload("table"), "u1"))
+        ("snapshot", history.job),
+        lambda: decode_snapshot(lambda: own.array(fact.payload("table"), "u1")),
     )
 
 
@@ -65,7 +72,7 @@ def own_prepared(history: History, own: Own) -> Prepared:
     def load() -> Prepared:
         return Prepared(
             variables=VARIABLES.validate_json(own.read(fact.payload("bins"))),
-            codes=own.array(fact.payload("codes"), "u1"),
+            open_codes=lambda: own.array(fact.payload("codes"), "u1"),
             held_out_mask=held_out_mask(history, own),
             coding=history.terms.coding,
         )

@@ -72,7 +72,7 @@ def prepare(history: History, own: Own) -> list[Draft]:
     snapshot = own_snapshot(history, own)
     _check_rows(history, own, snapshot, rows, held_out)
     variables: list[VariableBins] = []
-    codes: list[NDArray[np.uint8]] = []
+    codes = np.empty((len(snapshot.columns), len(rows)), np.uint8)
     constant: list[str] = []
     try:
         for name, column in snapshot.take(rows):
@@ -82,8 +82,8 @@ def prepare(history: History, own: Own) -> list[Draft]:
             except ConstantColumnError:
                 constant.append(name)
                 continue
+            codes[len(variables)] = apply_bins(bins, column)
             variables.append(bins)
-            codes.append(apply_bins(bins, column))
         if not variables:
             raise NothingToLearnError(
                 f"all {len(constant)} columns are constant on the common training rows"
@@ -95,8 +95,8 @@ def prepare(history: History, own: Own) -> list[Draft]:
         raise JobError("data", detail, private=str(error)) from None
     layout = Layout.of(variables, terms.coding)
     check_width(terms, layout.columns, own.name)
-    matrix = np.stack(codes)
-    start = _starting_parameters(history, own, layout, matrix[:, ~held_out])
+    matrix = codes[: len(variables)]
+    start = _starting_parameters(history, own, layout, matrix, held_out)
     prepared = DataPrepared(job=history.job, variables=len(variables), columns=layout.columns)
     announced = FeaturesPrepared(variables=prepared.variables, columns=prepared.columns)
     return [
@@ -134,14 +134,18 @@ def held_out_rows(snapshot: Snapshot, rows: NDArray[np.int64], terms: Terms) -> 
 
 
 def _starting_parameters(
-    history: History, own: Own, layout: Layout, codes: NDArray[np.uint8]
+    history: History,
+    own: Own,
+    layout: Layout,
+    codes: NDArray[np.uint8],
+    held_out: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """The party's own model where it knows labels (T2), else zeros; the constant comes last."""
     terms = history.terms
     if terms.profile != "patent" and own.name != terms.local:
         return np.zeros(layout.columns + 1, np.int64)
     return pretrain(
-        codes,
+        codes[:, ~held_out],
         layout,
         own_labels(history, own),
         kind=terms.kind,

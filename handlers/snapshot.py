@@ -6,8 +6,9 @@ NaN for missing; a column of text is int32 codes into the header's categories, -
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,22 @@ class Snapshot:
         """Each column with these rows, one at a time: a wide table is never whole in memory."""
         for name, column in self.columns.items():
             yield name, column[rows]
+
+
+class _StoredColumns(Mapping[str, Column]):
+    """The columns of a payload, each read when it is asked for and let go of with its array."""
+
+    def __init__(self, read: Mapping[str, Callable[[], Column]]) -> None:
+        self._read = read
+
+    def __getitem__(self, name: str) -> Column:
+        return self._read[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
 
 
 def encode_snapshot(
@@ -56,28 +73,41 @@ def encode_snapshot(
         yield _padded(_column_bytes(column, texts.get(name)))
 
 
-def decode_snapshot(content: NDArray[np.uint8]) -> Snapshot:
-    """The inverse; columns of numbers stay views of `content`, which may be a memory map."""
+def decode_snapshot(open_content: Callable[[], NDArray[np.uint8]]) -> Snapshot:
+    """The inverse. `open_content` may map a file: it is called again for every column that is read.
+
+    So no more of a wide table is in memory than the columns in use.
+    """
+    content = open_content()
     size = int.from_bytes(content[:8].tobytes(), "little")
     header = json.loads(content[8 : 8 + size].tobytes())
     rows, position = header["rows"], 8 + size
 
-    def section(length: int) -> NDArray[np.uint8]:
+    def section(length: int) -> slice:
         nonlocal position
         start, position = position, position + length + -length % 8
-        return content[start : start + length]
+        return slice(start, start + length)
 
-    ids = json.loads(section(header["ids"]).tobytes())
-    label = section(8 * rows).view("<f8") if header["label"] else None
-    columns: dict[str, Column] = {}
+    ids = json.loads(content[section(header["ids"])].tobytes())
+    label = np.array(content[section(8 * rows)]).view("<f8") if header["label"] else None
+    columns: dict[str, Callable[[], Column]] = {}
     for column in header["columns"]:
-        if column["categories"] is None:
-            columns[column["name"]] = section(8 * rows).view("<f8")
-        else:
-            names = np.array([*column["categories"], None], dtype=object)
-            columns[column["name"]] = names[section(4 * rows).view("<i4")]
+        categories = column["categories"]
+        place = section((8 if categories is None else 4) * rows)
+        columns[column["name"]] = partial(_read_column, open_content, place, categories)
     rules = {name: Rule(rule) for name, rule in header["rules"].items()}
-    return Snapshot(tuple(ids), columns, label, rules)
+    return Snapshot(tuple(ids), _StoredColumns(columns), label, rules)
+
+
+def _read_column(
+    open_content: Callable[[], NDArray[np.uint8]], place: slice, categories: list[str] | None
+) -> Column:
+    """A column of numbers stays a view of what was opened."""
+    content = np.asarray(open_content())[place]
+    if categories is None:
+        return content.view("<f8")
+    texts: Column = np.array([*categories, None], dtype=object)[content.view("<i4")]
+    return texts
 
 
 def _is_text(column: Column) -> bool:

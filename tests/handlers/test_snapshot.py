@@ -32,7 +32,7 @@ def test_any_table_survives(table: tuple[list[str], dict[str, Column]], labelled
     label = np.where(np.arange(len(ids)) % 2, 1.0, -1.0) if labelled else None
     rules = dict.fromkeys(list(columns)[:1], Rule.PRESENCE)
     content = b"".join(encode_snapshot(ids, columns, label, rules))
-    snapshot = decode_snapshot(np.frombuffer(content, np.uint8))
+    snapshot = decode_snapshot(lambda: np.frombuffer(content, np.uint8))
     assert list(snapshot.ids) == ids
     assert dict(snapshot.rules) == rules
     assert list(snapshot.columns) == list(columns)
