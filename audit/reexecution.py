@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import PayloadReference
 from events.event import Event
+from events.intersection import IntersectionsCounted
 from events.lifecycle import (
     DeadlinePassed,
     MessageRefused,
@@ -33,7 +34,11 @@ from handlers.own import Own, payload_salt
 from handlers.reactions import decide
 from store.entry import Entry
 
-OUTCOMES: Mapping[str, type[Event]] = {"snapshot": DataSnapshotted, "key": KeyPairGenerated}
+OUTCOMES: Mapping[str, type[Event]] = {
+    "snapshot": DataSnapshotted,
+    "key": KeyPairGenerated,
+    "intersections": IntersectionsCounted,
+}
 # Of a checkpoint the root is checked against the log itself, by `verify`.
 FROM_OUTSIDE = (TrainingRequested, DeadlinePassed, MessageRefused, CheckpointPosted)
 AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from events import lifecycle, models, preparation, rounds, witness
+from events import intersection, lifecycle, models, preparation, rounds, witness
 from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
@@ -119,6 +119,12 @@ CATALOGUE = Catalogue(
         preparation.KeyPairGenerated,
         preparation.PublicKeyIssued,
         preparation.IdentifiersPosted,
+        intersection.IntersectionsCounted,
+        intersection.BlindedIdentifiersPosted,
+        intersection.DoublyBlindedIdentifiersReturned,
+        intersection.PeerIdentifiersBlinded,
+        intersection.IntersectionComputed,
+        intersection.RowsMatched,
         preparation.LabelsShared,
         preparation.RowsAligned,
         preparation.DataPrepared,

@@ -10,6 +10,7 @@ Kind = Literal["logistic", "linear"]
 Profile = Literal["default", "patent"]
 InterceptAt = Literal["local", "participant", "none"]
 Coding = Literal["one-hot", "ordinal"]
+Alignment = Literal["hash", "psi"]
 
 
 class Member(Frozen):
@@ -39,7 +40,7 @@ class Terms(Frozen):
     profile: Profile = "default"
     members: tuple[Member, ...]
     intercept: InterceptAt = "local"
-    alignment: Literal["hash"] = "hash"
+    alignment: Alignment = "hash"
     coding: Coding = "one-hot"
     optimiser: Optimiser
     inverse_penalty: float = Field(default=0.1, gt=0, le=1e6)

@@ -11,6 +11,11 @@ from typing import Any
 
 from events.catalogue import Fact
 from events.event import Event
+from events.intersection import (
+    BlindedIdentifiersPosted,
+    DoublyBlindedIdentifiersReturned,
+    RowsMatched,
+)
 from events.lifecycle import TrainingAccepted, TrainingDeclined, TrainingFailed, TrainingStopped
 from events.models import ModelSaved, PartialScoreReturned
 from events.preparation import FeaturesPrepared, IdentifiersPosted, LabelsShared, RowsAligned
@@ -26,9 +31,20 @@ from events.witness import CheckpointDisputed, CheckpointPosted
 from handlers.alignment import HANDLE_BYTES
 from handlers.errors import ProtocolError
 from handlers.history import History
+from handlers.intersection_conformance import (
+    check_alignment_is_agreed,
+    check_all_are_told,
+    check_blinded,
+    check_matched,
+    check_returned,
+)
+from handlers.ristretto import POINT_BYTES
 
 # What tells two events of one type and source apart; every other type is said once a job.
 SAID_ONCE_PER: Mapping[type[Event], tuple[str, ...]] = {
+    BlindedIdentifiersPosted: ("batch",),
+    DoublyBlindedIdentifiersReturned: ("batch",),
+    RowsMatched: ("owner",),
     EncryptedScorePosted: ("round",),
     EncryptedResidualPosted: ("round",),
     EncryptedGradientPosted: ("round",),
@@ -41,6 +57,8 @@ SAID_ONCE_PER: Mapping[type[Event], tuple[str, ...]] = {
 
 # What must be in the log before: it is among the causes of the event, so it always is.
 ONLY_AFTER: Mapping[type[Event], type[Event]] = {
+    BlindedIdentifiersPosted: TrainingAccepted,
+    RowsMatched: BlindedIdentifiersPosted,
     FeaturesPrepared: RowsAligned,
     LabelsShared: TrainingAccepted,
     EncryptedScorePosted: RowsAligned,
@@ -49,6 +67,7 @@ ONLY_AFTER: Mapping[type[Event], type[Event]] = {
 }
 
 ITEM_BYTES = {"bytes": 1, "uint8": 1, "int64": 8, "float64": 8, "handles": HANDLE_BYTES}
+ITEM_BYTES |= {"points": POINT_BYTES}
 ITEM_BYTES |= {"ciphertexts": 1, "integers": 1}  # their shape ends with the width of one
 
 
@@ -99,10 +118,7 @@ def _check_round(history: History, fact: Fact[Event]) -> None:
 
 def _check_payloads(history: History, fact: Fact[Event]) -> None:
     for reference in fact.envelope.payloads:
-        readers = set(history.terms.named(*fact.event.PAYLOADS[reference.name].readers))
-        if isinstance(fact.event, MaskedResultDecrypted):
-            readers &= {fact.event.owner}
-        if set(reference.readers) != readers:
+        if set(reference.readers) != _agreed_readers(history, fact, reference.name):
             raise ProtocolError(
                 f"{fact.source} seals {reference.name} to other readers than agreed"
             )
@@ -111,6 +127,17 @@ def _check_payloads(history: History, fact: Fact[Event]) -> None:
             raise ProtocolError(
                 f"{fact.source} sends {reference.name} of another size than it says"
             )
+
+
+def _agreed_readers(history: History, fact: Fact[Event], payload: str) -> set[str]:
+    terms, event = history.terms, fact.event
+    readers = set(terms.named(*event.PAYLOADS[payload].readers))
+    if isinstance(event, (MaskedResultDecrypted, RowsMatched)):
+        return readers & {event.owner}
+    if isinstance(event, BlindedIdentifiersPosted):  # the other side
+        is_local = fact.source == terms.local
+        return readers & set(terms.participants if is_local else (terms.local,))
+    return readers
 
 
 def _check_answer(history: History, fact: Fact[Any]) -> None:
@@ -122,6 +149,7 @@ def _check_answer(history: History, fact: Fact[Any]) -> None:
 
 
 def _check_identifiers(history: History, fact: Fact[IdentifiersPosted]) -> None:
+    check_alignment_is_agreed(history, fact)
     accepted = history.of(TrainingAccepted, source=fact.source)
     if not accepted or accepted[0].event.customers != fact.event.customers:
         raise ProtocolError(f"{fact.source} posts other identifiers than it accepted with")
@@ -133,6 +161,7 @@ def _check_rows(history: History, fact: Fact[RowsAligned]) -> None:
         raise ProtocolError(f"{fact.source} aligns rows that do not add up")
     if event.rows < history.terms.smallest_overlap:
         raise ProtocolError(f"{fact.source} aligns fewer rows than the terms allow")
+    check_all_are_told(history, fact)
 
 
 def _check_features(history: History, fact: Fact[FeaturesPrepared]) -> None:
@@ -155,6 +184,9 @@ CONTENT: Mapping[type[Event], Callable[[History, Fact[Any]], None]] = {
     TrainingAccepted: _check_answer,
     TrainingDeclined: _check_answer,
     IdentifiersPosted: _check_identifiers,
+    BlindedIdentifiersPosted: check_blinded,
+    DoublyBlindedIdentifiersReturned: check_returned,
+    RowsMatched: check_matched,
     RowsAligned: _check_rows,
     FeaturesPrepared: _check_features,
     MaskedResultDecrypted: _check_owner,

@@ -40,7 +40,7 @@ class Draft:
 class Work:
     """Something a handler may not do itself; its outcome enters the log as a private event."""
 
-    kind: Literal["snapshot", "key"]
+    kind: Literal["snapshot", "key", "intersections"]
     job: str
 
 

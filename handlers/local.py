@@ -6,6 +6,11 @@ import numpy as np
 
 from events.catalogue import Fact
 from events.envelope import PayloadReference
+from events.intersection import (
+    BlindedIdentifiersPosted,
+    DoublyBlindedIdentifiersReturned,
+    PeerIdentifiersBlinded,
+)
 from events.lifecycle import (
     DeadlinePassed,
     MessageRefused,
@@ -19,7 +24,6 @@ from events.models import ModelSaved, PartialScoreReturned
 from events.preparation import (
     FeaturesPrepared,
     IdentifiersPosted,
-    LabelsShared,
     PublicKeyIssued,
     RowsAligned,
 )
@@ -30,23 +34,22 @@ from events.rounds import (
 )
 from events.terms import Terms
 from handlers.alignment import common_handles, join_handles, rows_of, split_handles
-from handlers.drafts import Decision, Draft, blob, draft, vector
+from handlers.announcing import announce_rows, check_overlap
+from handlers.drafts import Decision, Draft, blob, draft
 from handlers.errors import JobError, ProtocolError
 from handlers.evaluation import evaluate
 from handlers.handler import Reactions
 from handlers.history import History
+from handlers.intersection import (
+    begin_when_all_accepted,
+    go_on_at_local,
+    match_when_complete,
+)
 from handlers.keys import degree_of, encryptor, public_key, read_ciphertexts, residual_of
 from handlers.leakage import check_leak_budget
 from handlers.model import save_model
 from handlers.own import Own, secret_commitment
-from handlers.prepared import own_snapshot
-from handlers.preparing import (
-    held_out_rows,
-    own_handles,
-    own_labels,
-    prepare,
-    training_labels,
-)
+from handlers.preparing import own_handles, own_labels, prepare
 from handlers.refusals import give_up_when_refused
 from handlers.scores import training_scores
 from handlers.training import post_gradient, ready_to_train, update_parameters
@@ -69,7 +72,8 @@ def training_request(
         secret_commitment=secret_commitment(own.secret, job),
         data_commitment=data.commitment,
     )
-    key = own.generator(job, "alignment key", data.commitment).bytes(ALIGNMENT_KEY_BYTES)
+    size = ALIGNMENT_KEY_BYTES if terms.alignment == "hash" else 0
+    key = own.generator(job, "alignment key", data.commitment).bytes(size)
     return draft(requested, job, terms, blob("alignment_key", key))
 
 
@@ -99,25 +103,9 @@ def align_when_all_posted(history: History, _fact: Fact[IdentifiersPosted], own:
     others = [_read_handles(fact, own) for fact in posted]
     own_order = own_handles(history, own)
     order = common_handles(own_order, others)
-    if len(order) < max(terms.smallest_overlap, own.policy.smallest_overlap, 2):
-        raise JobError(
-            "no-overlap",
-            f"only {len(order)} customers are in all data sets, at least "
-            f"{max(terms.smallest_overlap, own.policy.smallest_overlap)} are needed: check that "
-            "the parties write customer ids in the same form",
-        )
-    snapshot, rows = own_snapshot(history, own), rows_of(order, own_order)
-    held_out = held_out_rows(snapshot, rows, terms)
-    label = training_labels(snapshot, rows[~held_out], terms)
-    count = int(held_out.sum())
-    aligned = RowsAligned(rows=len(order), training_rows=len(order) - count, held_out_rows=count)
+    check_overlap(len(order), history, own)
     handles = blob("handles", join_handles(order), len(order))
-    mask = vector("held_out", held_out.astype(np.uint8))
-    drafts = [draft(aligned, history.job, terms, handles, mask)]
-    if terms.profile == "patent":
-        shared = LabelsShared(rows=len(label))
-        drafts.insert(0, draft(shared, history.job, terms, vector("labels", label)))
-    return drafts
+    return announce_rows(history, own, rows_of(order, own_order), handles)
 
 
 def prepare_features(history: History, _fact: Fact[RowsAligned], own: Own) -> Decision:
@@ -217,6 +205,10 @@ REACTIONS: Reactions = {
     MessageRefused: give_up_when_refused,
     TrainingDeclined: give_up_when_declined,
     DeadlinePassed: give_up_at_deadline,
+    TrainingAccepted: begin_when_all_accepted,
+    BlindedIdentifiersPosted: go_on_at_local,
+    PeerIdentifiersBlinded: match_when_complete,
+    DoublyBlindedIdentifiersReturned: match_when_complete,
     IdentifiersPosted: align_when_all_posted,
     RowsAligned: prepare_features,
     PublicKeyIssued: check_budget_when_ready,

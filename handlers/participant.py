@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from events.catalogue import Fact
+from events.intersection import BlindedIdentifiersPosted, IntersectionsCounted
 from events.lifecycle import (
     MessageRefused,
     TrainingAccepted,
@@ -31,6 +32,7 @@ from handlers.alignment import join_handles
 from handlers.drafts import Decision, Work, blob, draft, vector
 from handlers.handler import Reactions
 from handlers.history import History
+from handlers.intersection import go_on_at_participant
 from handlers.keys import degree_of, encryptor, public_key
 from handlers.leakage import check_leak_budget
 from handlers.model import save_model
@@ -49,7 +51,23 @@ def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) ->
     terms = fact.event.terms
     if reason := refusal(terms, own.policy):
         return [draft(TrainingDeclined(reason=reason), history.job, terms)]
+    if fact.event.customers > own.policy.largest_set:
+        reason = f"{fact.event.customers} customers are more than this party compares at once"
+        return [draft(TrainingDeclined(reason=reason), history.job, terms)]
+    if terms.alignment == "psi":
+        return [Work("intersections", history.job)]
     return [Work("snapshot", history.job)]
+
+
+def keep_quota(history: History, fact: Fact[IntersectionsCounted], own: Own) -> Decision:
+    """Every intersection tells the requester who is a customer here: so many a day, no more."""
+    if fact.event.within_a_day < own.policy.intersections_per_day:
+        return [Work("snapshot", history.job)]
+    reason = (
+        f"{fact.event.requester} has had {fact.event.within_a_day} sets compared within a day, "
+        "as many as this party allows: ask again tomorrow"
+    )
+    return [draft(TrainingDeclined(reason=reason), history.job, history.terms)]
 
 
 def accept(history: History, fact: Fact[DataSnapshotted], own: Own) -> Decision:
@@ -73,6 +91,8 @@ def post_identifiers_when_all_accepted(
 ) -> Decision:
     """Keyed hashes leave only when nobody can decline any more; sorted, so order says nothing."""
     terms = history.terms
+    if terms.alignment != "hash":
+        return []
     if not history.has_from_all(TrainingAccepted, (*terms.participants, terms.arbiter)):
         return []
     handles = sorted(own_handles(history, own))
@@ -127,9 +147,11 @@ def _post_scores(history: History, own: Own, number: int) -> Decision:
 REACTIONS: Reactions = {
     MessageRefused: give_up_when_refused,
     TrainingRequested: answer_request,
+    IntersectionsCounted: keep_quota,
     DataSnapshotted: accept,
     WorkFailed: decline_without_data,
     TrainingAccepted: post_identifiers_when_all_accepted,
+    BlindedIdentifiersPosted: go_on_at_participant,
     RowsAligned: prepare_features,
     PublicKeyIssued: begin_training_when_ready,
     FeaturesPrepared: begin_training_when_ready,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from events.terms import Kind, Profile, Terms
+from events.terms import Alignment, Kind, Profile, Terms
 from events.vocabulary import Frozen, PartyName
 
 
@@ -10,12 +10,17 @@ class Policy(Frozen):
     """Limits that a job's terms must keep. An empty `requesters` admits every trusted party.
 
     `leak_budget` is rounds x rank of what an owner learns, over rows; a job that states a higher
-    budget than this one is declined (design, Why payloads are sealed).
+    budget than this one is declined (design, Why payloads are sealed). `intersections_per_day` is
+    for each requester, and `largest_set` the most customers it may bring: whoever may compare any
+    number of sets learns who is a customer here by trying all telephone numbers (A2).
     """
 
     requesters: tuple[PartyName, ...] = ()
     kinds: tuple[Kind, ...] = ("logistic", "linear")
     profiles: tuple[Profile, ...] = ("default", "patent")
+    alignments: tuple[Alignment, ...] = ("hash", "psi")
+    intersections_per_day: int = Field(default=20, ge=0)
+    largest_set: int = Field(default=10_000_000, ge=1)
     leak_budget: float = Field(default=0.5, gt=0)
     smallest_overlap: int = Field(default=100, ge=1)
     smallest_bin: int = Field(default=20, ge=1)
@@ -32,6 +37,10 @@ def refusal(terms: Terms, policy: Policy) -> str | None:
         ),
         (terms.kind not in policy.kinds, f"{terms.kind} regression is not accepted"),
         (terms.profile not in policy.profiles, f"the {terms.profile} profile is not accepted"),
+        (
+            terms.alignment not in policy.alignments,
+            f"alignment by {terms.alignment} is not accepted",
+        ),
         (
             terms.leak_budget > policy.leak_budget,
             f"the leak budget {terms.leak_budget} is above this party's {policy.leak_budget}",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from events.intersection import IntersectionComputed
 from events.lifecycle import TrainingRequested
 from events.preparation import DataPrepared, FeaturesPrepared, LabelsShared, RowsAligned
 from events.terms import Terms
@@ -12,6 +13,7 @@ from handlers.drafts import Draft, blob, draft, vector
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
 from handlers.own import Own
+from handlers.posted import matched_rows
 from handlers.prepared import NOTES, VARIABLES, held_out_mask, own_snapshot
 from handlers.scores import constant_of
 from handlers.snapshot import Snapshot
@@ -30,6 +32,10 @@ def own_handles(history: History, own: Own) -> list[bytes]:
 
 def common_rows(history: History, own: Own) -> NDArray[np.int64]:
     """Where the common rows stand in the own snapshot, in the common order (A3)."""
+    if history.terms.alignment == "psi":
+        if own.name != history.terms.local:
+            return matched_rows(history, own)
+        return own.array(history.one(IntersectionComputed).payload("rows"), "i8")
     order = split_handles(own.read(history.one(RowsAligned).payload("handles")))
     if len(order) != history.one(RowsAligned).event.rows or len(set(order)) != len(order):
         raise ProtocolError("the aligned rows are not as many as announced, or repeated")

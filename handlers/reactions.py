@@ -38,6 +38,8 @@ ONLY_RECORDED = frozenset(
     {
         "TrainingFailed",
         "LabelsShared",
+        "IntersectionComputed",
+        "RowsMatched",
         "DataPrepared",
         "ParametersUpdated",
         "LossRecorded",

@@ -5,8 +5,11 @@ The outcome enters the log as a private event. Failures are outcomes too: the ha
 
 import secrets
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
-from events.envelope import PayloadReference
+from events.catalogue import CATALOGUE
+from events.envelope import PayloadReference, format_time
+from events.intersection import IntersectionsCounted
 from events.lifecycle import WorkFailed
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Terms
@@ -24,10 +27,13 @@ from party.sources import read_source
 from store.payloads import SALT_BYTES
 
 LONGEST_DETAIL = 1000
+DAY = timedelta(days=1)
 
 
 def do_work(work: Work, party: Party, terms: Terms) -> StoredDraft:
     """Do it, or say why not. Raises StoreError."""
+    if work.kind == "intersections":
+        return intersections(party, work.job, terms)
     try:
         if work.kind == "snapshot":
             return snapshot(party, work.job, terms)[1]
@@ -70,6 +76,23 @@ def _keep(party: Party, name: str, pieces: Iterable[bytes]) -> PayloadReference:
         size=stored.size,
         commitment=stored.commitment,
     )
+
+
+def intersections(party: Party, job: str, terms: Terms) -> StoredDraft:
+    """How many sets of this requester were admitted in the last day, by this party's own log."""
+    since = format_time(datetime.now(UTC) - DAY)
+    kind = IntersectionsCounted.type_name()
+    facts = [CATALOGUE.read(one.envelope) for one in party.log.said_since(party.name, kind, since)]
+    allowed = party.settings.policy.intersections_per_day
+    admitted = [
+        fact
+        for fact in facts
+        if isinstance(fact.event, IntersectionsCounted)
+        and fact.event.requester == terms.local
+        and fact.event.within_a_day < allowed
+    ]
+    event = IntersectionsCounted(job=job, requester=terms.local, within_a_day=len(admitted))
+    return StoredDraft(draft(event, job, terms), ())
 
 
 def key_pair(party: Party, job: str, terms: Terms) -> StoredDraft:

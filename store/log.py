@@ -71,6 +71,11 @@ class Log:
         """All streams of a job and what this party noted about it in private."""
         return self._entries(statements.ENTRIES_OF_JOB, job=job)
 
+    def said_since(self, source: str, kind: str, time: str) -> list[Entry]:
+        """What one issuer said of one type, at this time or later."""
+        query = statements.ENTRIES_OF_TYPE_SINCE
+        return self._entries(query, of_source=source, of_type=kind, since=time)
+
     def stream_head(self, source: str, stream: str) -> StreamHead | None:
         with self._reading() as connection:
             return stream_head(connection, source, stream)

@@ -22,6 +22,11 @@ ENTRIES_AFTER = _ENTRIES.where(EVENTS.c.position > bindparam("after")).limit(bin
 ENTRY_OF_EVENT = _ENTRIES.where(EVENTS.c.event_id == bindparam("event_id"))
 ENTRIES_OF_STREAM = _ENTRIES.where(_STREAM)
 ENTRIES_OF_JOB = _ENTRIES.where(EVENTS.c.job == bindparam("job"))
+ENTRIES_OF_TYPE_SINCE = _ENTRIES.where(
+    EVENTS.c.source == bindparam("of_source"),
+    EVENTS.c.type == bindparam("of_type"),
+    EVENTS.c.time >= bindparam("since"),
+)
 ENTRY_IN_STREAM = _ENTRIES.where(_STREAM, EVENTS.c.sequence == bindparam("of_sequence"))
 STREAM_HEAD = (
     select(EVENTS.c.sequence, EVENTS.c.digest, EVENTS.c.time)

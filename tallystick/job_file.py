@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from events.terms import Member, Optimiser, Profile, Terms
+from events.terms import Alignment, Member, Optimiser, Profile, Terms
 from events.vocabulary import Role
 from tallystick.errors import JobFileError
 
@@ -20,6 +20,8 @@ OPTIMISERS: dict[Profile, Optimiser] = {
     ),
 }
 
+ALIGNMENTS: dict[Profile, Alignment] = {"default": "psi", "patent": "hash"}  # A1, A2
+
 TEMPLATE = """\
 # A training job: everything that its members agree on before any number moves.
 # Start it at the bank:  tally train {file} --as DIR
@@ -32,7 +34,8 @@ auditors = []                    # receive every shared event, open no payload
 kind = "logistic"                # or "linear"
 profile = "default"              # or "patent": Taylor at 0, gradient descent, labels shared
 intercept = "local"              # or "participant", "none"
-alignment = "hash"               # keyed hashes of customer ids between the parties
+alignment = "psi"                # private set intersection; "hash": the parties could find each
+                                 # other's customers by trying all telephone numbers
 
 coding = "one-hot"               # or "ordinal": one column a variable, its bin's number; for
                                  # thousands of variables, where a column a bin would be too many
@@ -83,6 +86,7 @@ def make_terms(
     """Terms with the profile's optimiser, changed where `optimiser` says so."""
     if profile not in OPTIMISERS:
         raise JobFileError(f"profile {profile!r} is unknown: use default or patent")
+    fields.setdefault("alignment", ALIGNMENTS[profile])
     merged = OPTIMISERS[profile].model_dump() | (optimiser or {})
     return Terms.model_validate(
         {"members": members, "profile": profile, "optimiser": merged, **fields}, strict=False

@@ -1,6 +1,7 @@
 """A job for a person to read: its members, its rounds, and how good the model is."""
 
 from events.models import ModelEvaluated, Quality
+from tallystick.alignment import PROTECTION
 from tallystick.job_facts import JobFacts
 from tallystick.terminal import say, show_table
 
@@ -38,6 +39,7 @@ def show_job(facts: JobFacts) -> None:
     say("")
     terms = facts.terms
     say("terms: " + ", ".join(_setting(name, getattr(terms, name)) for name in TERMS_SHOWN))
+    say(f"alignment by {terms.alignment}: {PROTECTION[terms.alignment]}")
     optimiser = terms.optimiser.model_dump()
     say("optimiser: " + ", ".join(_setting(*item) for item in optimiser.items()))
     if facts.rows is not None:

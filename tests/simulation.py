@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope, PayloadReference, event_id
 from events.event import Event
+from events.intersection import IntersectionsCounted
 from events.lifecycle import WorkFailed
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Member, Optimiser, Terms
@@ -97,6 +98,7 @@ class Simulation:
         policies: Mapping[str, Policy] | None = None,
     ) -> None:
         self.terms, self.key, self.job = terms, key, "job-1"
+        self.within_a_day = 0
         self.random = random.Random(seed)
         self.parties: dict[str, SimulatedParty] = {}
         for member in terms.members:
@@ -174,6 +176,11 @@ class Simulation:
                 ),
                 self.job,
             )
+        if work.kind == "intersections":
+            counted = IntersectionsCounted(
+                job=self.job, requester=self.terms.local, within_a_day=self.within_a_day
+            )
+            return Draft(counted, self.job)
         if party.rows is None:
             return Draft(WorkFailed(job=self.job, work="snapshot", detail="no data"), self.job)
         return self._snapshot(party)

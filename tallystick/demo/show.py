@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from events.terms import Profile
+from tallystick.alignment import PROTECTION
 from tallystick.demo.federation import DemoOptions
 from tallystick.demo.summary import Summary
 from tallystick.following import JobProgress
@@ -15,7 +16,8 @@ from tallystick.following import JobProgress
 STEPS = {
     "TrainingRequested": "the bank asks for a joint model",
     "PublicKeyIssued": "the arbiter issues its public key",
-    "IdentifiersPosted": "keyed hashes of the customers are compared",
+    "IdentifiersPosted": f"keyed hashes of the customers are compared: {PROTECTION['hash']}",
+    "BlindedIdentifiersPosted": f"private set intersection: {PROTECTION['psi']}",
     "RowsAligned": "everybody has the same customers in the same order",
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.memory import MemoryBroker
-from events.terms import Member, Optimiser, Terms
+from events.terms import Alignment, Member, Optimiser, Terms
 from events.vocabulary import Role
 from handlers.reactions import decide
 from party.checkpointing import CheckpointKeeper
@@ -38,8 +38,9 @@ class Federation:
         return self.parties[name]
 
 
-def terms() -> Terms:
+def terms(alignment: Alignment = "hash") -> Terms:
     return Terms(
+        alignment=alignment,
         members=tuple(Member(name=name, role=ROLES[name]) for name in MEMBERS),
         optimiser=Optimiser(
             step=0.6, momentum=0.3, stop_threshold=1e-9, stop_rounds=2, maximum_rounds=2
@@ -52,7 +53,9 @@ def terms() -> Terms:
     )
 
 
-def trained_federation(folder: Path, **other_handlers: Decide) -> Federation:
+def trained_federation(
+    folder: Path, alignment: Alignment = "hash", **other_handlers: Decide
+) -> Federation:
     """Let three parties train on 240 customers; a party may have handlers of its own."""
     write_tables(folder)
     for name in MEMBERS:
@@ -65,7 +68,7 @@ def trained_federation(folder: Path, **other_handlers: Decide) -> Federation:
     nodes = [
         Node(party, broker, other_handlers.get(name, decide)) for name, party in parties.items()
     ]
-    request_training(parties["bank"], JOB, terms())
+    request_training(parties["bank"], JOB, terms(alignment))
     run(*nodes)
     for party in parties.values():
         CheckpointKeeper(party).step(0)

@@ -97,6 +97,9 @@ def test_streams_and_jobs_are_read_apart(log: Log) -> None:
     assert [entry.envelope for entry in log.stream("bank", "private")] == [private]
     assert [entry.envelope for entry in log.job("job-1")] == [*first, private]
     assert [entry.envelope for entry in log.job("job-2")] == other
+    losses = [entry.envelope for entry in log.said_since("bank", "LossRecorded", private.time)]
+    assert losses == [private]
+    assert log.said_since("bank", "LossRecorded", private.time + "1") == []
     head = log.stream_head("arbiter", "job-1")
     assert head is not None
     assert (head.sequence, head.time) == (1, first[1].time)
