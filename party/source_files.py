@@ -1,142 +1,146 @@
 """Reading a CSV or Parquet file, also compressed, by DuckDB (requirement P1)."""
 
+import datetime as dt
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+from sqlglot import exp
 
 from party.errors import SourceError
 from party.raw import Choice, Choose, ColumnKind, RawColumn, RawTable
+from scoring.errors import ExtractionError
+from scoring.features import column_name, feature_query
+from scoring.raw_columns import RawKind
+from scoring.raw_rows import CONFIGURATION, FileColumns, RawRows, examine_file, kinds_of_texts
+from scoring.tables import ColumnType
 
-NUMBER_TYPES = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
-DATE_TYPES = re.compile(r"(DATE|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP WITH TIME ZONE)$")
-WHOLE_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
+KINDS = {
+    ColumnKind.NUMBER: RawKind.NUMBER,
+    ColumnKind.DATE: RawKind.TIME,
+    ColumnKind.TEXT: RawKind.TEXT,
 }
 
 
-def read_file(path: Path, choose: Choose) -> RawTable:
+def read_file(path: Path, choose: Choose, observed_on: dt.date | None) -> RawTable:
     """Read the chosen columns. Raises SourceError for a file that is absent, empty or broken."""
-    if not path.is_file():
-        raise SourceError("there is no such file")
-    if path.stat().st_size == 0:
-        raise SourceError("the file is empty")
-    with duckdb.connect(config=SETTINGS) as connection:
+    _check_file(path)
+    with duckdb.connect(config=CONFIGURATION) as connection:
         try:
-            return _read(connection, path, choose, "")
+            return _read(connection, path, choose, observed_on, thorough=False)
         except duckdb.ConversionException:
             # A value far down does not fit the type of the first rows: look at all rows.
-            return _read_again(connection, path, choose)
+            return _read_again(connection, path, choose, observed_on)
         except duckdb.Error as error:
             raise _unreadable(error) from None
 
 
-def _read_again(connection: duckdb.DuckDBPyConnection, path: Path, choose: Choose) -> RawTable:
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise SourceError("there is no such file")
+    if path.stat().st_size == 0:
+        raise SourceError("the file is empty")
+
+
+def _read_again(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    choose: Choose,
+    observed_on: dt.date | None,
+) -> RawTable:
     try:
-        return _read(connection, path, choose, ", sample_size=-1")
+        return _read(connection, path, choose, observed_on, thorough=True)
     except duckdb.Error as error:
         raise _unreadable(error) from None
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, path: Path, choose: Choose, options: str
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    choose: Choose,
+    observed_on: dt.date | None,
+    *,
+    thorough: bool,
 ) -> RawTable:
-    parquet = ".parquet" in path.suffixes
-    scan = "read_parquet(?)" if parquet else f"read_csv(?, header=true{options})"
-    described = connection.execute(f"DESCRIBE SELECT * FROM {scan}", [str(path)])  # noqa: S608
-    types = {name: kind for name, kind, *_ in described.fetchall()}
-    choice = choose(list(types))
-    if not parquet:
-        # Read as text from the start: a number would lose its leading zeros.
-        scan = f"read_csv(?, header=true{options}, types={{{_text(choice.id)}: 'VARCHAR'}})"
-    elif not (types[choice.id] == "VARCHAR" or WHOLE_TYPES.match(types[choice.id])):
-        raise SourceError(
-            f"the id column {choice.id} is of type {types[choice.id]}; "
-            "store ids as text or whole numbers"
-        )
-    kinds = {name: _kind(name, types[name]) for name in choice.measured}
-    wanted = [f"CAST({_name(choice.id)} AS VARCHAR)"]
-    wanted += [
-        _expression(name, kind, boolean=types[name] == "BOOLEAN") for name, kind in kinds.items()
-    ]
-    aliased = ", ".join(f"{wish} AS c{at}" for at, wish in enumerate(wanted))
-    found = connection.execute(f"SELECT {aliased} FROM {scan}", [str(path)])  # noqa: S608
-    table = _as_table(choice, kinds, found.fetchnumpy())
-    return table if parquet else replace(table, columns=_with_odd_numbers(table.columns))
+    choices: list[Choice] = []
+
+    def choose_columns(names: Sequence[str]) -> FileColumns:
+        choices.append(choose(names))
+        return FileColumns(choices[-1].id, choices[-1].measured)
+
+    try:
+        rows = examine_file(connection, path, choose_columns, thorough=thorough)
+    except ExtractionError as error:
+        raise SourceError(str(error)) from None
+    return read_rows(connection, rows, choices[-1], observed_on)
 
 
-def _as_table(
-    choice: Choice, kinds: dict[str, ColumnKind], arrays: dict[str, npt.NDArray[Any]]
+def read_rows(
+    connection: duckdb.DuckDBPyConnection,
+    rows: RawRows,
+    choice: Choice,
+    observed_on: dt.date | None,
 ) -> RawTable:
-    """Takes the arrays out one by one, so that a wide table is never whole in memory twice."""
-    ids = _texts(arrays.pop("c0"))
+    """Raw rows as features, through the very query that scoring reads them by (P4)."""
+    if observed_on is None:
+        _refuse_dates(rows)
+    query = feature_query(rows.query(), rows.columns, "duckdb", observed_on)
+    found = connection.execute(query.sql("duckdb")).fetchnumpy()
+    ids = _texts(found.pop("sample_id"))
     columns = {}
-    for at, (name, kind) in enumerate(kinds.items(), 1):
-        array = arrays.pop(f"c{at}")
-        values = _texts(array) if kind is ColumnKind.TEXT else np.ma.filled(array, np.nan)
-        columns[name] = RawColumn(kind, values)
+    for name, kind in rows.kinds.items():
+        # Taken out one by one, so that a wide table is never whole in memory twice.
+        array = found.pop(column_name(name))
+        if kind.type is ColumnType.TEXT:
+            columns[name] = RawColumn(ColumnKind.TEXT, _texts(array))
+        else:
+            was = ColumnKind.DATE if kind.type is ColumnType.TIME else ColumnKind.NUMBER
+            columns[name] = RawColumn(was, np.ma.filled(array, np.nan))
     return RawTable(choice, ids.tolist(), columns)
 
 
-def _with_odd_numbers(columns: Mapping[str, RawColumn]) -> dict[str, RawColumn]:
-    """DuckDB takes a CSV column of numbers for text where one of them is written "inf"."""
-    return {name: _odd_numbers(column) for name, column in columns.items()}
+def as_features(raw: RawTable, observed_on: dt.date | None) -> RawTable:
+    """Rows read elsewhere as features, through the same query as those of a file."""
+    fields = {name: column_name(name) for name in (raw.choice.id, *raw.columns)}
+    arrays = {fields[raw.choice.id]: pa.array(raw.ids, pa.string())}
+    arrays |= {fields[name]: _arrow(column) for name, column in raw.columns.items()}
+    with duckdb.connect(config=CONFIGURATION) as connection:
+        connection.register("rows", pa.table(arrays))
+        scan = exp.table_("rows")
+        kinds = {name: KINDS[column.kind] for name, column in raw.columns.items()}
+        texts = {name: fields[name] for name, kind in kinds.items() if kind is RawKind.TEXT}
+        kinds |= kinds_of_texts(connection, scan, texts, numbers=False)
+        chosen = FileColumns(raw.choice.id, raw.choice.measured)
+        return read_rows(connection, RawRows(scan, chosen, kinds, fields), raw.choice, observed_on)
 
 
-def _odd_numbers(column: RawColumn) -> RawColumn:
-    if column.kind is not ColumnKind.TEXT or all(text is None for text in column.values):
-        return column
-    try:
-        numbers = [np.nan if text is None else float(text) for text in column.values]
-    except ValueError:
-        return column
-    return RawColumn(ColumnKind.NUMBER, np.array(numbers))
+def _arrow(column: RawColumn) -> pa.Array:
+    if column.kind is ColumnKind.TEXT:
+        return pa.array(column.values, pa.string())
+    numbers = pa.array(column.values, pa.float64(), from_pandas=True)
+    if column.kind is ColumnKind.NUMBER:
+        return numbers
+    return numbers.cast(pa.int32()).cast(pa.date32())
+
+
+def _refuse_dates(rows: RawRows) -> None:
+    for name, kind in rows.kinds.items():
+        if kind.type is ColumnType.TIME:
+            raise SourceError(
+                f"the column {name} holds dates: give the day to count them to "
+                "(observed_on, or --observed-on YYYY-MM-DD)"
+            )
 
 
 def _texts(array: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
     texts: npt.NDArray[np.object_] = np.ma.getdata(array).astype(object)
     texts[np.ma.getmaskarray(array)] = None
     return texts
-
-
-def _kind(name: str, kind: str) -> ColumnKind:
-    if NUMBER_TYPES.match(kind):
-        return ColumnKind.NUMBER
-    if DATE_TYPES.match(kind):
-        return ColumnKind.DATE
-    if kind == "VARCHAR" or kind.startswith("ENUM"):
-        return ColumnKind.TEXT
-    raise SourceError(
-        f"the column {name} is of type {kind}, which no model reads; leave it out "
-        f'(exclude = ["{name}"])'
-    )
-
-
-def _expression(name: str, kind: ColumnKind, *, boolean: bool) -> str:
-    # A cast of a bare column would reach into the CSV reader and change how it reads the text.
-    quoted = _name(name)
-    if kind is ColumnKind.TEXT:
-        return f"CAST({quoted} AS VARCHAR)"
-    if kind is ColumnKind.DATE:
-        return f"CAST(date_diff('day', DATE '1970-01-01', {quoted}) AS DOUBLE)"
-    if boolean:
-        return f"CASE WHEN {quoted} THEN 1.0::DOUBLE WHEN NOT {quoted} THEN 0.0::DOUBLE END"
-    return f"CAST({quoted} AS DOUBLE)"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _unreadable(error: duckdb.Error) -> SourceError:

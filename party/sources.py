@@ -5,8 +5,6 @@ missing) or of categories (None for missing), labels. Messages name files and co
 rows; they never quote an id or a value.
 """
 
-import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +17,12 @@ from learning.residuals import Kind
 from party.choosing import SourceSettings, chooser
 from party.errors import SourceError
 from party.raw import ColumnKind, RawColumn, RawTable
-from party.source_files import read_file
+from party.source_files import as_features, read_file
 from party.source_queries import read_query
 
 __all__ = ["SourceSettings", "Table", "read_source"]
 
 MOST_CATEGORIES = 30
-DATE_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,8 +54,9 @@ def read_source(
     path = (folder or Path()) / settings.file if settings.file is not None else None
     try:
         if path is not None:
-            return _table(read_file(path, choose), settings, kind)
-        return _table(read_query(str(settings.url), str(settings.query), choose), settings, kind)
+            return _table(read_file(path, choose, settings.observed_on), settings, kind)
+        raw = read_query(str(settings.url), str(settings.query), choose)
+        return _table(as_features(raw, settings.observed_on), settings, kind)
     except SourceError as error:
         raise SourceError(f"{path or 'the query of the source'}: {error}") from None
 
@@ -114,19 +112,14 @@ def _label(name: str, column: RawColumn, kind: Kind) -> Floats:
 
 def _feature(name: str, column: RawColumn, settings: SourceSettings) -> tuple[Column, str]:
     """A column as training reads it, and a note where something was decided."""
-    if column.kind is ColumnKind.TEXT:
-        column = _dates_in_text(column)
-    if column.kind is ColumnKind.DATE:
-        return _days_before(name, column.values.astype(np.float64), settings.observed_on)
-    if column.kind is ColumnKind.NUMBER:
+    if column.kind is not ColumnKind.TEXT:
         numbers = column.values.astype(np.float64, copy=False)
         _refuse_infinity(name, numbers)
-        return numbers, ""
-    texts = column.values.astype(object)
-    texts[texts == ""] = None
+        if column.kind is ColumnKind.DATE:
+            return numbers, f"{name}: dates, taken as days before {settings.observed_on}"
+        return numbers, f"{name}: no value at all" if np.isnan(numbers).all() else ""
+    texts = column.values.astype(object, copy=False)
     categories = {text for text in texts if text is not None}
-    if not categories:
-        return np.full(len(texts), np.nan), f"{name}: no value at all"
     if len(categories) > MOST_CATEGORIES and settings.rules.get(name) is not Rule.PRESENCE:
         raise SourceError(
             f"the column {name} is text with {len(categories)} different values; at most "
@@ -134,32 +127,6 @@ def _feature(name: str, column: RawColumn, settings: SourceSettings) -> tuple[Co
             f'only whether it is there (rules.{name} = "presence")'
         )
     return texts, f"{name}: text, taken as {len(categories)} categories"
-
-
-def _dates_in_text(column: RawColumn) -> RawColumn:
-    """Text that is a date in every row that has one becomes dates (SQLite knows no other way)."""
-    texts = [text or None for text in column.values]
-    given = [text for text in texts if text is not None]
-    if not given or not all(DATE_TEXT.fullmatch(text) for text in given):
-        return column
-    try:
-        days = np.array(["NaT" if text is None else text for text in texts], "datetime64[D]")
-    except ValueError:
-        return column
-    values = days.astype(np.float64)
-    values[np.isnat(days)] = np.nan
-    return RawColumn(ColumnKind.DATE, values)
-
-
-def _days_before(name: str, days: Floats, observed_on: dt.date | None) -> tuple[Floats, str]:
-    """Days from each date to the observation day (P4)."""
-    if observed_on is None:
-        raise SourceError(
-            f"the column {name} holds dates: give the day to count them to "
-            "(observed_on, or --observed-on YYYY-MM-DD)"
-        )
-    epoch = dt.date(1970, 1, 1)
-    return (observed_on - epoch).days - days, f"{name}: dates, taken as days before {observed_on}"
 
 
 def _refuse_infinity(name: str, numbers: Floats) -> None:
