@@ -16,15 +16,16 @@ from events.catalogue import CATALOGUE, Fact
 from events.envelope import PayloadReference
 from events.event import Event
 from events.intersection import IntersectionsCounted
-from events.lifecycle import (
-    DeadlinePassed,
-    MessageRefused,
-    TrainingFailed,
-    TrainingRequested,
-    TrainingStopped,
-    WorkFailed,
+from events.lifecycle import DeadlinePassed, MessageRefused, TrainingStopped, WorkFailed
+from events.models import (
+    ConsentRevoked,
+    ModelActivated,
+    ModelConverted,
+    ModelRetired,
+    ModelSaved,
 )
-from events.models import ModelSaved, PartialScoreReturned
+from events.opening import Ending, Opening
+from events.predictions import PartialScoreReturned, PredictionCompleted, PredictionRejected
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.vocabulary import PRIVATE_STREAM
 from events.witness import CheckpointPosted
@@ -34,14 +35,26 @@ from handlers.own import Own, payload_salt
 from handlers.reactions import decide
 from store.entry import Entry
 
-OUTCOMES: Mapping[str, type[Event]] = {
-    "snapshot": DataSnapshotted,
-    "key": KeyPairGenerated,
-    "intersections": IntersectionsCounted,
+OUTCOMES: Mapping[str, tuple[type[Event], ...]] = {
+    "snapshot": (DataSnapshotted,),
+    "key": (KeyPairGenerated,),
+    "convert": (ModelConverted,),
+    "intersections": (IntersectionsCounted,),
+    "score": (PartialScoreReturned, PredictionRejected),
 }
-# Of a checkpoint the root is checked against the log itself, by `verify`.
-FROM_OUTSIDE = (TrainingRequested, DeadlinePassed, MessageRefused, CheckpointPosted)
-AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned)
+# What an operator or a timer says, and what is noted about a message. Of a checkpoint the root is
+# checked against the log itself, by `verify`.
+FROM_OUTSIDE = (
+    Opening,
+    DeadlinePassed,
+    MessageRefused,
+    ModelConverted,
+    ModelActivated,
+    ModelRetired,
+    ConsentRevoked,
+    CheckpointPosted,
+)
+AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned, PredictionCompleted)
 NOTHING_LEADS_HERE = "nothing in the log leads to this event"
 
 
@@ -93,7 +106,7 @@ def reexecute(entries: Iterable[Entry], own: Own) -> Reexecution:
 
 @dataclass(frozen=True)
 class _Fault:
-    """The handlers raised something that is no JobError: only a TrainingFailed can follow."""
+    """The handlers raised something that is no JobError: only the stream's ending can follow."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +122,8 @@ class _Expected:
             case Draft(event=event):
                 return event.type_name()
             case Work(kind=kind):
-                return OUTCOMES[kind].type_name()
-        return TrainingFailed.type_name()
+                return OUTCOMES[kind][0].type_name()
+        return Ending.type_name()
 
 
 class _Job:
@@ -154,7 +167,7 @@ class _Job:
 
     def _decide(self, fact: Fact[Event]) -> list[Draft | Work | _Fault]:
         history = self._history
-        role = history.terms.role_of(self._own.name) if history.is_known else None
+        role = history.agreement.role_of(self._own.name) if history.is_known else None
         if role is None:
             return []
         try:
@@ -168,25 +181,26 @@ class _Job:
         decided = bool(waiting) and waiting[0].item
         if isinstance(decided, Draft) and decided.event == event:
             pass
-        elif isinstance(event, TrainingFailed) and event.code == "internal":
+        elif isinstance(event, Ending) and event.code == "internal":
             self._forget_what_failed()
             return self._believe(event)
-        elif work := _work_of(event):
-            return self._compare_work(event, work, waiting)
-        elif _is_from_outside(event):
+        elif self._is_outcome(event):
+            self._expected[PRIVATE_STREAM].popleft()
+            return self._believe(event)
+        elif _is_from_outside(event) or (event.PRIVATE and not self._history.is_known):
             return self._believe(event)
         self.repeated += 1
         return _difference(fact, waiting.popleft(), self._own) if waiting else NOTHING_LEADS_HERE
 
-    def _compare_work(self, event: Event, work: str, waiting: deque[_Expected]) -> str:
-        """The outcome of work is believed, but not that it was done unasked."""
-        if self._history.is_known:
-            if not waiting:
-                return NOTHING_LEADS_HERE
-            expected = waiting.popleft()
-            if not (isinstance(expected.item, Work) and expected.item.kind == work):
-                return f"the handlers say {expected.type} here"
-        return self._believe(event)
+    def _is_outcome(self, event: Event) -> bool:
+        """Whether the event is what came of the work that is expected next."""
+        waiting = self._expected[PRIVATE_STREAM]
+        if not waiting or not isinstance(waiting[0].item, Work):
+            return False
+        kind = waiting[0].item.kind
+        return isinstance(event, OUTCOMES[kind]) or (
+            isinstance(event, WorkFailed) and event.work == kind
+        )
 
     def _believe(self, event: Event) -> str:
         self.from_outside[event.type_name()] += 1
@@ -201,15 +215,8 @@ class _Job:
 
 
 def _is_from_outside(event: Event) -> bool:
-    cancelled = isinstance(event, TrainingFailed) and event.code == "cancelled"
+    cancelled = isinstance(event, Ending) and event.code == "cancelled"
     return cancelled or isinstance(event, FROM_OUTSIDE)
-
-
-def _work_of(event: Event) -> str:
-    """The kind of work whose outcome an event is, or nothing."""
-    if isinstance(event, WorkFailed):
-        return "" if event.work == "prepare" else event.work
-    return next((kind for kind, outcome in OUTCOMES.items() if isinstance(event, outcome)), "")
 
 
 def _difference(fact: Fact[Event], expected: _Expected, own: Own) -> str:

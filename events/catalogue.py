@@ -7,7 +7,15 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from events import intersection, lifecycle, models, preparation, rounds, witness
+from events import (
+    intersection,
+    lifecycle,
+    models,
+    predictions,
+    preparation,
+    rounds,
+    witness,
+)
 from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
@@ -90,18 +98,18 @@ class Catalogue:
                 f"{envelope.type} from {envelope.source} does not follow its schema: "
                 f"{', '.join(fields) or 'the body as a whole'}"
             ) from None
-        self._check_payloads(kind, envelope)
+        self._check_payloads(event, envelope)
         return Fact(envelope, event)
 
-    def _check_payloads(self, kind: type[Event], envelope: Envelope) -> None:
-        expected = {name: rule.kind for name, rule in kind.PAYLOADS.items()}
+    def _check_payloads(self, event: Event, envelope: Envelope) -> None:
+        expected = {name: rule.kind for name, rule in event.rules().items()}
         found = {reference.name: reference.kind for reference in envelope.payloads}
         if expected != found or len(found) != len(envelope.payloads):
             raise EnvelopeError(
                 f"{envelope.type} from {envelope.source} carries payloads {sorted(found)}, "
                 f"expected {sorted(expected)}"
             )
-        if envelope.is_private != kind.PRIVATE:
+        if envelope.is_private != event.PRIVATE:
             raise EnvelopeError(f"{envelope.type} is in the wrong kind of stream")
 
 
@@ -138,8 +146,15 @@ CATALOGUE = Catalogue(
         rounds.StopFlagRaised,
         rounds.RoundCompleted,
         models.ModelSaved,
-        models.PartialScoreReturned,
         models.ModelEvaluated,
+        models.ModelConverted,
+        models.ModelActivated,
+        models.ModelRetired,
+        models.ConsentRevoked,
+        predictions.PredictionRequested,
+        predictions.PartialScoreReturned,
+        predictions.PredictionCompleted,
+        predictions.PredictionRejected,
         witness.CheckpointPosted,
         witness.CheckpointDisputed,
     ],

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from events.vocabulary import Frozen, Role
+from events.vocabulary import ASKING_ROLES, Frozen, Role
 
 
 @dataclass(frozen=True)
 class PayloadRule:
-    """A payload that an event carries, and the roles that may open it besides its issuer."""
+    """A payload that an event carries, and the roles that may open it besides its issuer.
+
+    Of these roles, `only` these parties, or only the one that asked, where the rule says so.
+    """
 
     kind: str
     readers: frozenset[Role]
     meaning: str
+    only: frozenset[str] | None = None
+    for_asker: bool = False
 
 
 class Event(Frozen):
@@ -29,6 +34,10 @@ class Event(Frozen):
     def type_name(cls) -> str:
         return cls.__name__
 
+    def rules(self) -> Mapping[str, PayloadRule]:
+        """The payloads of this very event, where they depend on what it says."""
+        return self.PAYLOADS
+
 
 def payload_rules(**rules: PayloadRule) -> Mapping[str, PayloadRule]:
     return MappingProxyType(rules)
@@ -42,3 +51,8 @@ def kept(kind: str, meaning: str) -> PayloadRule:
 def sealed_to(role: Role, kind: str, meaning: str) -> PayloadRule:
     """A payload that its issuer and the parties of one role read."""
     return PayloadRule(kind=kind, readers=frozenset({role}), meaning=meaning)
+
+
+def sealed_to_asker(kind: str, meaning: str) -> PayloadRule:
+    """A payload that its issuer and the party that opened the stream read."""
+    return PayloadRule(kind=kind, readers=ASKING_ROLES, meaning=meaning, for_asker=True)

@@ -4,6 +4,7 @@ Diffie and Hellman on ristretto255 (RFC 9496): H(id)^a and H(id)^b say nothing, 
 same whoever begins. A set travels in batches of a size that all members know.
 """
 
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -91,3 +92,9 @@ class RowsMatched(Event):
     )
     owner: PartyName
     rows: int = Field(ge=1)
+
+    def rules(self) -> dict[str, PayloadRule]:
+        return {
+            name: replace(rule, only=frozenset({self.owner}))
+            for name, rule in self.PAYLOADS.items()
+        }

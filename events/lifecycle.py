@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from events.event import Event, payload_rules, sealed_to
+from events.opening import Ending, Opening
 from events.terms import Terms
 from events.vocabulary import DATA_ROLES, Digest, PartyName, Role
 
@@ -22,9 +23,18 @@ FailureCode = Literal[
 ]
 StopReason = Literal["all flags raised", "round limit"]
 ANY_MEMBER = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
+LONGEST_DETAIL = 1000
 
 
-class TrainingRequested(Event):
+class TrainingFailed(Ending):
+    """The job is over without a model, and why, for every member."""
+
+    ISSUERS: ClassVar = ANY_MEMBER
+    code: FailureCode
+    detail: str = Field(max_length=LONGEST_DETAIL)
+
+
+class TrainingRequested(Opening):
     """The local party asks for a joint model. The commitments bind it to its secret and data."""
 
     VERSION: ClassVar = 2
@@ -38,6 +48,9 @@ class TrainingRequested(Event):
     customers: int = Field(ge=1)
     secret_commitment: Digest
     data_commitment: Digest
+
+    def ended(self, code: str, detail: str) -> TrainingFailed:
+        return TrainingFailed.model_validate({"code": code, "detail": detail[:LONGEST_DETAIL]})
 
 
 class TrainingAccepted(Event):
@@ -64,29 +77,26 @@ class TrainingStopped(Event):
     reason: StopReason
 
 
-class TrainingFailed(Event):
-    """The job is over without a model, and why, for every member."""
-
-    ISSUERS: ClassVar = ANY_MEMBER
-    code: FailureCode
-    detail: str = Field(max_length=1000)
-
-
 class WorkFailed(Event):
-    """Why data could not be read or binned, or a key not made; stays at home, may name columns."""
+    """Why data could not be read, binned or scored, a key not made, a model not converted.
 
+    It stays at home, and may name columns.
+    """
+
+    VERSION: ClassVar = 2
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = ANY_MEMBER
     job: str
-    work: Literal["snapshot", "key", "prepare"]
-    detail: str = Field(max_length=1000)
+    work: Literal["snapshot", "key", "prepare", "convert", "score"]
+    detail: str = Field(max_length=LONGEST_DETAIL)
 
 
 class DeadlinePassed(Event):
     """A timer of this party ran out before every member had answered."""
 
+    VERSION: ClassVar = 2
     PRIVATE: ClassVar = True
-    ISSUERS: ClassVar = DATA_ROLES
+    ISSUERS: ClassVar = DATA_ROLES | {Role.INITIATOR}
     job: str
     waiting_for: tuple[str, ...]
 
@@ -94,6 +104,7 @@ class DeadlinePassed(Event):
 class MessageRefused(Event):
     """A member's genuine message did not enter this party's log: the job cannot go on as agreed."""
 
+    VERSION: ClassVar = 2
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = frozenset(Role)
     job: str

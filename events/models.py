@@ -1,11 +1,13 @@
-"""The trained model, and how good it is (requirements C1, S2)."""
+"""The trained model, how good it is, and its life as a table (requirements C1, C2)."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from events.event import Event, kept, payload_rules, sealed_to
-from events.vocabulary import DATA_ROLES, Frozen, Role
+from events.event import Event, kept, payload_rules
+from events.vocabulary import DATA_ROLES, Digest, Frozen, Role, StreamName
+
+ModelOrigin = Literal["training", "file"]
 
 
 class ModelSaved(Event):
@@ -14,16 +16,6 @@ class ModelSaved(Event):
     ISSUERS: ClassVar = DATA_ROLES
     PAYLOADS: ClassVar = payload_rules(model=kept("json", "bins and parameters of this half"))
     columns: int = Field(ge=1)
-
-
-class PartialScoreReturned(Event):
-    """A participant's partial scores of the held-out rows, for the local party to combine (S2)."""
-
-    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
-    PAYLOADS: ClassVar = payload_rules(
-        scores=sealed_to(Role.LOCAL, "int64", "partial scores on the grid, in the common order")
-    )
-    rows: int = Field(ge=1)
 
 
 class CalibrationBin(Frozen):
@@ -53,3 +45,43 @@ class ModelEvaluated(Event):
     joint: Quality
     alone: Quality
     calibration: tuple[CalibrationBin, ...]
+
+
+class ModelConverted(Event):
+    """A party's half of a model is a row of its model table (C2); private, and no weight is told.
+
+    `digest` is that of the model's document; the same document is never converted twice.
+    """
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    job: StreamName
+    version: int = Field(ge=1)
+    kind: str = Field(max_length=100)
+    outputs: int = Field(ge=1)
+    digest: Digest
+    origin: ModelOrigin
+
+
+class ModelActivated(Event):
+    """Requests are answered by this version from now on; `instead_of` is what a rollback is to."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    job: StreamName
+    version: int = Field(ge=1)
+    instead_of: int | None = Field(default=None, ge=1)
+
+
+class ModelRetired(Event):
+    """No request for the model is answered here any more, until a version is activated again."""
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = DATA_ROLES
+    job: StreamName
+
+
+class ConsentRevoked(Event):
+    """A participant withdraws its consent to the use of the model: it serves it no more."""
+
+    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})

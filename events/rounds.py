@@ -1,5 +1,6 @@
 """One round of joint training (requirements T4 to T9)."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -61,6 +62,12 @@ class MaskedResultDecrypted(Event):
     round: int = Field(ge=1)
     owner: str
     ciphertexts: int = Field(ge=1)
+
+    def rules(self) -> dict[str, PayloadRule]:
+        return {
+            name: replace(rule, only=frozenset({self.owner}))
+            for name, rule in self.PAYLOADS.items()
+        }
 
 
 class ParametersUpdated(Event):

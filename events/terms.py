@@ -1,9 +1,11 @@
-"""The terms of a job: everything its members agree on before any number moves."""
+"""The terms of a stream: everything its members agree on before any number moves."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from events.event import PayloadRule
 from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
 
 Kind = Literal["logistic", "linear"]
@@ -16,6 +18,46 @@ Alignment = Literal["hash", "psi"]
 class Member(Frozen):
     name: PartyName
     role: Role
+
+
+class Agreement(Frozen):
+    """What every kind of stream says first: who takes part, who asks, and by when to answer."""
+
+    members: tuple[Member, ...]
+
+    @property
+    def asker(self) -> str:
+        """The party that opens the stream, and that answers are for."""
+        raise NotImplementedError
+
+    @property
+    def patience(self) -> timedelta:
+        """How long the party that asks waits for the others."""
+        raise NotImplementedError
+
+    def named(self, *roles: Role) -> tuple[str, ...]:
+        return tuple(member.name for member in self.members if member.role in roles)
+
+    def role_of(self, name: str) -> Role | None:
+        return next((member.role for member in self.members if member.name == name), None)
+
+    def readers(self, rule: PayloadRule) -> tuple[str, ...]:
+        """The members that a payload is sealed to, sorted."""
+        names = set(self.named(*rule.readers))
+        if rule.only is not None:
+            names &= rule.only
+        if rule.for_asker:
+            names &= {self.asker}
+        return tuple(sorted(names))
+
+    @property
+    def data_parties(self) -> tuple[str, ...]:
+        return self.named(*DATA_ROLES)
+
+
+def check_names_differ(members: tuple[Member, ...]) -> None:
+    if len({member.name for member in members}) != len(members):
+        raise ValueError("a party is named twice among the members")
 
 
 class Optimiser(Frozen):
@@ -33,12 +75,11 @@ class Optimiser(Frozen):
     maximum_rounds: int = Field(ge=1, le=1000)
 
 
-class Terms(Frozen):
+class Terms(Agreement):
     """One training job, as signed by the party that asked for it."""
 
     kind: Kind = "logistic"
     profile: Profile = "default"
-    members: tuple[Member, ...]
     intercept: InterceptAt = "local"
     alignment: Alignment = "hash"
     coding: Coding = "one-hot"
@@ -56,9 +97,7 @@ class Terms(Frozen):
 
     @model_validator(mode="after")
     def _members_make_a_job(self) -> "Terms":
-        names = [member.name for member in self.members]
-        if len(set(names)) != len(names):
-            raise ValueError("a party is named twice among the members")
+        check_names_differ(self.members)
         for role, least, most in (
             (Role.LOCAL, 1, 1),
             (Role.ARBITER, 1, 1),
@@ -66,6 +105,8 @@ class Terms(Frozen):
         ):
             if not least <= len(self.named(role)) <= most:
                 raise ValueError(f"a job needs {least} to {most} parties with role {role}")
+        if self.named(Role.INITIATOR):
+            raise ValueError("an initiator takes no part in a training")
         if self.key_bits < 2048 and not self.short_key_for_tests:
             raise ValueError(
                 f"a key of {self.key_bits} bits is too short: use 2048 or more "
@@ -75,11 +116,13 @@ class Terms(Frozen):
             raise ValueError("held_out_fold must be below folds")
         return self
 
-    def named(self, *roles: Role) -> tuple[str, ...]:
-        return tuple(member.name for member in self.members if member.role in roles)
+    @property
+    def asker(self) -> str:
+        return self.local
 
-    def role_of(self, name: str) -> Role | None:
-        return next((member.role for member in self.members if member.name == name), None)
+    @property
+    def patience(self) -> timedelta:
+        return timedelta(minutes=self.answer_within_minutes)
 
     @property
     def local(self) -> str:
@@ -92,10 +135,6 @@ class Terms(Frozen):
     @property
     def participants(self) -> tuple[str, ...]:
         return self.named(Role.PARTICIPANT)
-
-    @property
-    def data_parties(self) -> tuple[str, ...]:
-        return self.named(*DATA_ROLES)
 
     @property
     def intercept_holder(self) -> str | None:

@@ -19,9 +19,12 @@ class Role(StrEnum):
     PARTICIPANT = "participant"
     ARBITER = "arbiter"
     AUDITOR = "auditor"
+    INITIATOR = "initiator"
 
 
 DATA_ROLES = frozenset({Role.LOCAL, Role.PARTICIPANT})
+# Who may ask for predictions: the local party, or a party that does nothing else (S1).
+ASKING_ROLES = frozenset({Role.LOCAL, Role.INITIATOR})
 
 
 class Frozen(BaseModel):

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from events.event import Event
-from events.terms import Terms
+from events.terms import Agreement
 from events.vocabulary import PRIVATE_STREAM
+
+WorkKind = Literal["snapshot", "key", "intersections", "convert", "score"]
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,21 @@ class Draft:
 
 @dataclass(frozen=True)
 class Work:
-    """Something a handler may not do itself; its outcome enters the log as a private event."""
+    """Something a handler may not do itself; its outcome enters the log as an event."""
 
-    kind: Literal["snapshot", "key", "intersections"]
+    kind: WorkKind
     job: str
 
 
 Decision = Sequence[Draft | Work]
 
 
-def draft(event: Event, job: str, terms: Terms, *payloads: Payload) -> Draft:
-    """A draft whose payloads go to every member of the roles that the event's rules name."""
-    addressed = []
+def draft(event: Event, job: str, terms: Agreement, *payloads: Payload, issuer: str = "") -> Draft:
+    """A draft whose payloads go to every member that the event's rules name, but the issuer."""
+    addressed, rules = [], event.rules()
     for payload in payloads:
-        rule = event.PAYLOADS[payload.name]
-        readers = payload.readers or terms.named(*rule.readers)
+        rule = rules[payload.name]
+        readers = payload.readers or set(terms.readers(rule)) - {issuer}
         addressed.append(
             Payload(payload.name, rule.kind, payload.shape, payload.content, tuple(sorted(readers)))
         )

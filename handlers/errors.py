@@ -1,13 +1,14 @@
 """What ends a job.
 
 HandlersError
-├── JobError           the job cannot go on; becomes TrainingFailed for every member
+├── JobError           the job cannot go on; becomes its stream's ending for every member
 │   └── ProtocolError  another member sent what the protocol does not allow
 ├── PolicyError        the party's own policy file makes no sense
 └── RegistryError      the table of reactions contradicts the catalogue (found at start-up)
 """
 
 from events.lifecycle import FailureCode
+from events.predictions import RejectionCode
 
 
 class HandlersError(Exception):
@@ -17,9 +18,9 @@ class HandlersError(Exception):
 class JobError(HandlersError):
     """`detail` goes to every member; `private` stays in the party's own log."""
 
-    def __init__(self, code: FailureCode, detail: str, private: str = "") -> None:
+    def __init__(self, code: FailureCode | RejectionCode, detail: str, private: str = "") -> None:
         super().__init__(detail)
-        self.code: FailureCode = code
+        self.code = code
         self.detail = detail
         self.private = private
 

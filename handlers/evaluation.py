@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from events.models import CalibrationBin, ModelEvaluated, PartialScoreReturned, Quality
+from events.models import CalibrationBin, ModelEvaluated, Quality
+from events.predictions import PartialScoreReturned
 from events.terms import Kind
 from handlers.drafts import Draft, draft
 from handlers.errors import ProtocolError

@@ -1,4 +1,4 @@
-"""What the log says so far about one job, as typed questions."""
+"""What the log says so far about one stream's job, as typed questions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -6,8 +6,10 @@ from typing import TypeVar, cast
 
 from events.catalogue import Fact
 from events.event import Event
-from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
-from events.terms import Terms
+from events.lifecycle import TrainingRequested, TrainingStopped
+from events.opening import Ending, Opening
+from events.predictions import PartialScoreReturned, PredictionCompleted
+from events.terms import Agreement, Terms
 from handlers.errors import ProtocolError
 
 E = TypeVar("E", bound=Event)
@@ -20,16 +22,19 @@ class History:
         self.job = job
         self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
         self._shared: dict[tuple[str, int], Fact[Event]] = {}
+        self._openings: list[Fact[Opening]] = []
         self.is_over = False
         for fact in facts:
             self.add(fact)
 
     def add(self, fact: Fact[Event]) -> None:
-        """A failure ends the job unless it was stopped before: nothing undoes a trained model."""
+        """A failure ends the job unless it has its result: nothing undoes a trained model."""
         self._by_type[type(fact.event)].append(fact)
         if not fact.envelope.is_private:
             self._shared[fact.source, fact.envelope.sequence] = fact
-        if isinstance(fact.event, TrainingFailed) and not self.is_stopped:
+        if isinstance(fact.event, Opening):
+            self._openings.append(Fact(fact.envelope, fact.event))
+        if isinstance(fact.event, Ending) and not self.is_stopped:
             self.is_over = True
 
     def of(self, kind: type[E], *, source: str | None = None, **fields: object) -> list[Fact[E]]:
@@ -73,14 +78,32 @@ class History:
                 yield fact
 
     @property
+    def opening(self) -> Fact[Opening]:
+        """What the stream began with. Raises ProtocolError: nothing, or more than one."""
+        if len(self._openings) != 1:
+            raise ProtocolError(f"expected one opening, the log has {len(self._openings)}")
+        return self._openings[0]
+
+    @property
+    def agreement(self) -> Agreement:
+        """Who takes part, whatever was asked for."""
+        return self.opening.event.terms
+
+    @property
     def terms(self) -> Terms:
+        """The terms of a training."""
         return self.one(TrainingRequested).event.terms
 
     @property
     def is_known(self) -> bool:
-        return bool(self._by_type[TrainingRequested])
+        return bool(self._openings)
 
     @property
     def is_stopped(self) -> bool:
-        """The arbiter ended the rounds: the parameters are final."""
-        return bool(self._by_type[TrainingStopped])
+        """What was asked for is there: the parameters are final, or the scores combined."""
+        return bool(self._by_type[TrainingStopped] or self._by_type[PredictionCompleted])
+
+    def is_settled_for(self, party: str) -> bool:
+        """Whether the party has next to nothing more to do here."""
+        answered = self.has(PartialScoreReturned, source=party)
+        return self.is_over or self.is_stopped or (answered and self.agreement.asker != party)

@@ -20,7 +20,8 @@ from events.lifecycle import (
     TrainingRequested,
     TrainingStopped,
 )
-from events.models import ModelSaved, PartialScoreReturned
+from events.models import ModelSaved
+from events.predictions import PartialScoreReturned
 from events.preparation import (
     FeaturesPrepared,
     IdentifiersPosted,
@@ -35,6 +36,7 @@ from events.rounds import (
 from events.terms import Terms
 from handlers.alignment import common_handles, join_handles, rows_of, split_handles
 from handlers.announcing import announce_rows, check_overlap
+from handlers.awaited import awaited_by_training
 from handlers.drafts import Decision, Draft, blob, draft
 from handlers.errors import JobError, ProtocolError
 from handlers.evaluation import evaluate
@@ -85,9 +87,7 @@ def give_up_when_declined(history: History, fact: Fact[TrainingDeclined], _own: 
 
 
 def give_up_at_deadline(history: History, _fact: Fact[DeadlinePassed], _own: Own) -> Decision:
-    terms = history.terms
-    answered = {answer.source for answer in history.of(TrainingAccepted)}
-    waiting = [name for name in (*terms.participants, terms.arbiter) if name not in answered]
+    waiting = awaited_by_training(history)
     if not waiting:
         return []  # the last answer came while the timer spoke
     detail = f"no answer in time from {', '.join(waiting)}"[:LONGEST_DETAIL]

@@ -14,7 +14,7 @@ from events.lifecycle import (
     TrainingStopped,
     WorkFailed,
 )
-from events.models import PartialScoreReturned
+from events.predictions import PartialScoreReturned
 from events.preparation import (
     DataSnapshotted,
     FeaturesPrepared,

@@ -13,6 +13,8 @@ class Policy(Frozen):
     budget than this one is declined (design, Why payloads are sealed). `intersections_per_day` is
     for each requester, and `largest_set` the most customers it may bring: whoever may compare any
     number of sets learns who is a customer here by trying all telephone numbers (A2).
+    Requests for scores are answered for `scoring_requesters`, at most `scoring_rows_an_hour` for
+    each of them and model, rounded to `score_digits` after the point where that is set.
     """
 
     requesters: tuple[PartyName, ...] = ()
@@ -26,6 +28,9 @@ class Policy(Frozen):
     smallest_bin: int = Field(default=20, ge=1)
     maximum_rounds: int = Field(default=1000, ge=1)
     accept_short_keys: bool = False
+    scoring_requesters: tuple[PartyName, ...] = ()
+    scoring_rows_an_hour: int | None = Field(default=1_000_000, ge=1)
+    score_digits: int | None = Field(default=None, ge=0, le=15)
 
 
 def refusal(terms: Terms, policy: Policy) -> str | None:

@@ -1,4 +1,4 @@
-"""Which handler answers which event, for every role; checked against the catalogue at import."""
+"""Which handler answers which event, by kind of stream and role; checked at import."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,12 @@ import structlog
 
 from events.catalogue import CATALOGUE, Fact
 from events.event import Event
-from events.lifecycle import TrainingFailed, WorkFailed
+from events.lifecycle import LONGEST_DETAIL, TrainingRequested, WorkFailed
+from events.opening import Opening
+from events.predictions import PredictionRequested
 from events.vocabulary import Role
 from events.witness import CheckpointPosted
-from handlers import arbiter, local, participant
+from handlers import arbiter, initiator, local, participant, scorer
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
 from handlers.errors import JobError, ProtocolError, RegistryError
@@ -23,20 +25,31 @@ log = structlog.get_logger()
 # Whoever speaks is a witness too, also of a job that is over.
 WITNESSING: Reactions = {CheckpointPosted: compare_checkpoint}
 
-REACTIONS: Mapping[Role, Reactions] = {
-    Role.LOCAL: {**local.REACTIONS, **WITNESSING},
-    Role.PARTICIPANT: {**participant.REACTIONS, **WITNESSING},
-    Role.ARBITER: {**arbiter.REACTIONS, **WITNESSING},
-    Role.AUDITOR: {},
+REACTIONS: Mapping[type[Opening], Mapping[Role, Reactions]] = {
+    TrainingRequested: {
+        Role.LOCAL: local.REACTIONS,
+        Role.PARTICIPANT: participant.REACTIONS,
+        Role.ARBITER: arbiter.REACTIONS,
+        Role.AUDITOR: {},
+    },
+    PredictionRequested: {
+        Role.LOCAL: {**scorer.REACTIONS, **initiator.REACTIONS},
+        Role.PARTICIPANT: scorer.REACTIONS,
+        Role.INITIATOR: initiator.REACTIONS,
+        Role.AUDITOR: {},
+    },
 }
-
-# An auditor only listens.
-SPEAKING = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
 
 # Facts that are kept and shown, and that no role acts on.
 ONLY_RECORDED = frozenset(
     {
         "TrainingFailed",
+        "PredictionRejected",
+        "PredictionCompleted",
+        "ModelConverted",
+        "ModelActivated",
+        "ModelRetired",
+        "ConsentRevoked",
         "LabelsShared",
         "IntersectionComputed",
         "RowsMatched",
@@ -52,14 +65,15 @@ ONLY_RECORDED = frozenset(
 def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
     """What this party does about the last fact of the history.
 
-    A job that is over is left alone, but for checkpoints. A JobError becomes TrainingFailed for
-    all members, its private part an event that stays at home. After the stop, what does not belong
-    is ignored.
+    A job that is over is left alone, but for checkpoints. A JobError becomes the stream's ending
+    for all members, its private part an event that stays at home. After the stop, what does not
+    belong is ignored. An auditor only listens.
     """
-    handler = REACTIONS[role].get(type(fact.event))
     ended = history.is_over and type(fact.event) not in WITNESSING
-    if role not in SPEAKING or ended:
+    if role is Role.AUDITOR or ended:
         return []
+    reactions = {**REACTIONS[type(history.opening.event)][role], **WITNESSING}
+    handler = reactions.get(type(fact.event))
     try:
         check_conformance(history, fact)
         return handler(history, fact, own) if handler else []
@@ -72,18 +86,22 @@ def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decisio
 
 
 def _failure(history: History, error: JobError) -> list[Draft]:
-    terms = history.terms
-    failed = TrainingFailed(code=error.code, detail=error.detail[:1000])
+    terms = history.agreement
+    failed = history.opening.event.ended(error.code, error.detail)
     drafts = [draft(failed, history.job, terms)]
     if error.private:
-        noted = WorkFailed(job=history.job, work="prepare", detail=error.private[:1000])
+        noted = WorkFailed(job=history.job, work="prepare", detail=error.private[:LONGEST_DETAIL])
         drafts.append(draft(noted, history.job, terms))
     return drafts
 
 
-def check_registry(types: Mapping[str, type[Event]], reactions: Mapping[Role, Reactions]) -> None:
+def check_registry(
+    types: Mapping[str, type[Event]],
+    reactions: Mapping[type[Opening], Mapping[Role, Reactions]],
+) -> None:
     """Raise RegistryError for a handler of an unknown event and for an event nobody handles."""
-    handled = {kind.type_name() for by_type in reactions.values() for kind in by_type}
+    by_role = [WITNESSING, *(role for roles in reactions.values() for role in roles.values())]
+    handled = {kind.type_name() for by_type in by_role for kind in by_type}
     if unknown := handled - types.keys():
         raise RegistryError(f"handlers for events that are not in the catalogue: {sorted(unknown)}")
     if orphans := types.keys() - handled - ONLY_RECORDED:

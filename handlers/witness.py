@@ -4,7 +4,8 @@ from events.catalogue import Fact
 from events.envelope import digest_of
 from events.lifecycle import TrainingFailed
 from events.merkle import extends
-from events.models import ModelEvaluated, ModelSaved, PartialScoreReturned
+from events.models import ModelEvaluated, ModelSaved
+from events.predictions import PartialScoreReturned
 from events.preparation import RowsAligned
 from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
 from handlers.drafts import Decision, draft
@@ -23,7 +24,7 @@ def compare_checkpoint(history: History, fact: Fact[CheckpointPosted], own: Own)
     if not detail:
         return []
     disputed = CheckpointDisputed(issuer=fact.source, size=fact.event.size, detail=detail[:500])
-    return [draft(disputed, history.job, history.terms)]
+    return [draft(disputed, history.job, history.agreement)]
 
 
 def has_ended(history: History, name: str) -> bool:

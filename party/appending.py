@@ -12,7 +12,7 @@ from events.envelope import (
     format_time,
 )
 from events.event import Event
-from events.terms import Terms
+from events.terms import Agreement
 from handlers.drafts import Draft, Payload
 from handlers.own import payload_salt
 from party.errors import AppendError
@@ -44,7 +44,7 @@ def store_payloads(party: Party, draft: Draft) -> StoredDraft:
 
 
 def append_draft(
-    transaction: LogTransaction, party: Party, stored: StoredDraft, causes: Causes, terms: Terms
+    transaction: LogTransaction, party: Party, stored: StoredDraft, causes: Causes, terms: Agreement
 ) -> Fact[Event]:
     """Append as the next event of its stream, for every other member to receive if shared.
 

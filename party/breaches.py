@@ -6,8 +6,9 @@ copy of a message that is here already.
 
 from dataclasses import dataclass
 
-from events.lifecycle import ANY_MEMBER, MessageRefused, TrainingRequested
-from events.terms import Terms
+from events.lifecycle import MessageRefused
+from events.terms import Agreement
+from events.vocabulary import Role
 from handlers.drafts import draft
 from party.appending import Causes, StoredDraft
 from party.checks import genuine_envelope
@@ -22,7 +23,7 @@ class Breach:
 
     stored: StoredDraft
     causes: Causes
-    terms: Terms
+    terms: Agreement
 
 
 class Breaches:
@@ -43,15 +44,18 @@ class Breaches:
         if (here and here.canonical == canonical) or (sender, job) in self._settled:
             return None
         history = job_history(self._party.log, job)
-        if not history.is_known or history.terms.role_of(sender) not in ANY_MEMBER:
+        if not history.is_known:
+            return None
+        terms = history.agreement
+        if terms.role_of(sender) in {None, Role.AUDITOR}:
             return None
         self._settled.add((sender, job))  # read once: a flood of refusals must not cost much
         if history.is_over or history.has(MessageRefused, sender=sender):
             return None
         refused = MessageRefused(job=job, sender=sender, reason=str(reason))
-        requested = history.of(TrainingRequested)[0].envelope
+        opening = history.opening.envelope
         return Breach(
-            StoredDraft(draft(refused, job, history.terms), ()),
-            Causes(private=requested.id, not_before=requested.time),
-            history.terms,
+            StoredDraft(draft(refused, job, terms), ()),
+            Causes(private=opening.id, not_before=opening.time),
+            terms,
         )

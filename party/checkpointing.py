@@ -14,7 +14,14 @@ from events.catalogue import Fact
 from events.checkpoint import sign_checkpoint
 from events.envelope import Envelope, digest_of
 from events.event import Event
+from events.lifecycle import DeadlinePassed, MessageRefused, WorkFailed
 from events.merkle import MerkleTree
+from events.predictions import (
+    PartialScoreReturned,
+    PredictionCompleted,
+    PredictionRejected,
+    PredictionRequested,
+)
 from events.vocabulary import Role
 from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
 from handlers.drafts import draft
@@ -31,6 +38,19 @@ from store.errors import StoreError
 
 PAGE = 5_000
 ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
+# A prediction is over in an instant; the next checkpoint of a training covers the whole log.
+WITHOUT_CHECKPOINTS = {
+    kind.type_name()
+    for kind in (
+        PredictionRequested,
+        PartialScoreReturned,
+        PredictionRejected,
+        PredictionCompleted,
+        DeadlinePassed,
+        MessageRefused,
+        WorkFailed,
+    )
+}
 
 log = structlog.get_logger()
 
@@ -83,12 +103,12 @@ class CheckpointKeeper:
             raise RequestError(f"there is no job {name} in the log of {self._party.name}")
         posted = self._checkpoint(history)
         cause = self._newest_shared(name)
-        stored = StoredDraft(draft(posted, name, history.terms), ())
+        stored = StoredDraft(draft(posted, name, history.agreement), ())
         with self._party.log.transaction() as transaction:
             if transaction.head() != len(self._tree):
                 return None
             causes = Causes(shared=cause.id, not_before=cause.time)
-            return append_draft(transaction, self._party, stored, causes, history.terms)
+            return append_draft(transaction, self._party, stored, causes, history.agreement)
 
     def _checkpoint(self, history: History) -> CheckpointPosted:
         party, tree = self._party, self._tree
@@ -129,7 +149,7 @@ class CheckpointKeeper:
         if not due and (job.looked_at == job.newest or not job.may_have_ended):
             return
         history = job_history(self._party.log, name)
-        role = history.terms.role_of(self._party.name) if history.is_known else None
+        role = history.agreement.role_of(self._party.name) if history.is_known else None
         if role is None or not (due or has_ended(history, self._party.name)):
             job.looked_at = job.newest
         elif self.post(name) is not None:
@@ -138,6 +158,8 @@ class CheckpointKeeper:
     def _note(self, entry: Entry) -> None:
         envelope = entry.envelope
         name = str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream
+        if name not in self._jobs and envelope.type in WITHOUT_CHECKPOINTS:
+            return
         job = self._jobs.setdefault(name, _Job())
         if envelope.type not in ABOUT_LOGS:
             job.newest = entry.position

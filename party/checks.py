@@ -7,8 +7,8 @@ from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope, read_envelope, verify_signature
 from events.errors import EnvelopeError, IdentityError, SignatureError, UnknownEventError
 from events.event import Event
-from events.lifecycle import TrainingRequested
-from events.terms import Terms
+from events.opening import Opening
+from events.terms import Agreement
 from events.vocabulary import Role
 from party.errors import Reason, RefusalError
 from party.trust import TrustedCards
@@ -57,7 +57,7 @@ def check_follows(envelope: Envelope, previous: StreamHead | None, cause: Entry 
     if envelope.previous != (previous.digest if previous else None):
         raise RefusalError(Reason.EQUIVOCATION, f"stream {envelope.stream} of {envelope.source}")
     if cause is None:
-        if envelope.type != TrainingRequested.type_name():
+        if not issubclass(CATALOGUE.type_of(envelope), Opening):
             raise RefusalError(Reason.FOREIGN_CAUSE, f"{envelope.type} of {envelope.source}")
     elif cause.envelope.stream != envelope.stream:
         raise RefusalError(Reason.FOREIGN_CAUSE, f"{envelope.type} of {envelope.source}")
@@ -66,17 +66,17 @@ def check_follows(envelope: Envelope, previous: StreamHead | None, cause: Entry 
         raise RefusalError(Reason.BACK_DATED, f"{envelope.type} of {envelope.source}")
 
 
-def check_request(
-    fact: Fact[TrainingRequested], known: Terms | None, name: str, role: Role, trusted: TrustedCards
+def check_opening(
+    fact: Fact[Opening], known: Agreement | None, name: str, role: Role, trusted: TrustedCards
 ) -> None:
-    """A new job, asked for by its local party, among parties that are all trusted here.
+    """A new job, opened by the one that asks, among parties that are all trusted here.
 
     Raises RefusalError. Whether to take part is the handlers' and the policy's decision.
     """
     terms, source = fact.event.terms, fact.source
     if known is not None:
         raise RefusalError(Reason.JOB_TAKEN, f"{fact.job} by {source}")
-    if terms.role_of(source) is not Role.LOCAL:
+    if terms.asker != source:
         raise RefusalError(Reason.WRONG_ROLE, f"{fact.envelope.type} of {source}")
     if terms.role_of(name) is not role:
         raise RefusalError(Reason.NOT_INVITED, f"job {fact.job} of {source}")
@@ -86,7 +86,7 @@ def check_request(
             raise RefusalError(Reason.UNTRUSTED_MEMBER, f"{member.name} as {member.role}")
 
 
-def check_said_by_member(fact: Fact[Event], terms: Terms) -> None:
+def check_said_by_member(fact: Fact[Event], terms: Agreement) -> None:
     """The issuer's role in the job allows this event, and each payload goes to whom it may."""
     envelope = fact.envelope
     role = terms.role_of(fact.source)
@@ -94,18 +94,19 @@ def check_said_by_member(fact: Fact[Event], terms: Terms) -> None:
         raise RefusalError(Reason.NOT_A_MEMBER, f"{fact.source} in {fact.job}")
     if role not in fact.event.ISSUERS:
         raise RefusalError(Reason.WRONG_ROLE, f"{envelope.type} by {role} {fact.source}")
+    rules = fact.event.rules()
     for reference in envelope.payloads:
-        allowed = set(terms.named(*fact.event.PAYLOADS[reference.name].readers)) - {fact.source}
+        allowed = set(terms.readers(rules[reference.name])) - {fact.source}
         if not allowed.issuperset(reference.readers):
             raise RefusalError(Reason.WRONG_READERS, f"{reference.name} of {envelope.type}")
 
 
 def check_in_job(
-    fact: Fact[Event], terms: Terms | None, name: str, role: Role, trusted: TrustedCards
+    fact: Fact[Event], terms: Agreement | None, name: str, role: Role, trusted: TrustedCards
 ) -> None:
     """Everything that depends on the job; `terms` are None while the log has no such job."""
-    if isinstance(fact.event, TrainingRequested):
-        check_request(Fact(fact.envelope, fact.event), terms, name, role, trusted)
+    if isinstance(fact.event, Opening):
+        check_opening(Fact(fact.envelope, fact.event), terms, name, role, trusted)
         terms = fact.event.terms
     if terms is None:
         raise RefusalError(Reason.UNKNOWN_JOB, fact.job)

@@ -1,16 +1,18 @@
-"""The timer of the party that asks: a job whose members do not answer in time ends by name.
+"""The timer of the party that asks: a stream whose members do not answer in time ends by name.
 
 A timer is not pure, so what it says enters the log first (DeadlinePassed); the handler decides.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 
 from events.catalogue import CATALOGUE
-from events.lifecycle import DeadlinePassed, TrainingAccepted, TrainingRequested
+from events.lifecycle import DeadlinePassed
+from events.opening import Opening
+from handlers.awaited import awaited
 from handlers.drafts import draft
 from party.appending import Causes, StoredDraft, append_draft
 from party.faults import describe
@@ -56,26 +58,22 @@ class DeadlineKeeper:
             log.error("job_without_deadline", job=job, fault=describe(fault))  # noqa: TRY400
 
     def _note(self, entry: Entry) -> None:
-        if entry.envelope.type != TrainingRequested.type_name():
+        kind = CATALOGUE.types.get(entry.envelope.type)
+        if kind is None or not issubclass(kind, Opening):
             return
         event = CATALOGUE.read(entry.envelope).event
-        if isinstance(event, TrainingRequested):
+        if isinstance(event, Opening):
             asked = datetime.fromisoformat(entry.envelope.time)
-            limit = timedelta(minutes=event.terms.answer_within_minutes)
-            self._due[entry.envelope.stream] = asked + limit
+            self._due[entry.envelope.stream] = asked + event.terms.patience
 
     def _say(self, job: str) -> None:
         history = job_history(self._party.log, job)
-        terms = history.terms
-        answered = {fact.source for fact in history.of(TrainingAccepted)}
-        waiting = tuple(
-            name for name in (*terms.participants, terms.arbiter) if name not in answered
-        )
+        terms, waiting = history.agreement, awaited(history)
         if history.is_over or history.has(DeadlinePassed) or not waiting:
             return
         passed = draft(DeadlinePassed(job=history.job, waiting_for=waiting), history.job, terms)
-        requested = history.one(TrainingRequested).envelope
-        causes = Causes(private=requested.id, not_before=requested.time)
+        opening = history.opening.envelope
+        causes = Causes(private=opening.id, not_before=opening.time)
         with self._party.log.transaction() as transaction:
             append_draft(transaction, self._party, StoredDraft(passed, ()), causes, terms)
 

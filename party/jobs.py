@@ -1,7 +1,7 @@
 """What a log knows of a job."""
 
 from events.catalogue import CATALOGUE
-from events.terms import Terms
+from events.terms import Agreement
 from handlers.history import History
 from store.log import Log
 
@@ -16,10 +16,10 @@ class JobTerms:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._known: dict[str, Terms] = {}
+        self._known: dict[str, Agreement] = {}
 
-    def terms(self, job: str) -> Terms | None:
+    def terms(self, job: str) -> Agreement | None:
         """What was agreed for this job, or None while the log has no such request."""
         if job not in self._known and (history := job_history(self._log, job)).is_known:
-            self._known[job] = history.terms
+            self._known[job] = history.agreement
         return self._known.get(job)

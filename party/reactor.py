@@ -12,7 +12,6 @@ import structlog
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope
 from events.event import Event
-from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
 from events.vocabulary import Role
 from handlers.drafts import Decision, Draft, Work, draft
 from handlers.history import History
@@ -128,10 +127,10 @@ class Reactor:
         fact = CATALOGUE.read(entry.envelope)
         history = self._history(fact.job, entry.position)
         history.add(fact)
-        role = history.terms.role_of(self._party.name) if history.is_known else None
+        role = history.agreement.role_of(self._party.name) if history.is_known else None
         if role is not None:
             self._decide_and_append(entry, role, history, fact)
-            if history.is_over or history.has(TrainingStopped):
+            if history.is_settled_for(self._party.name):
                 self._party.own.forget(history.job)
                 self._settled.add(history.job)
 
@@ -152,15 +151,14 @@ class Reactor:
             if history.is_over or role is Role.AUDITOR:
                 return
             detail = f"an internal error at {self._party.name}; its output says more"
-            failed = draft(
-                TrainingFailed(code="internal", detail=detail), history.job, history.terms
-            )
+            ended = history.opening.event.ended("internal", detail)
+            failed = draft(ended, history.job, history.agreement)
             self._append(entry, history, fact, [store_payloads(self._party, failed)])
 
     def _carry_out(self, item: Draft | Work, history: History) -> StoredDraft:
         """Everything that takes long, before the transaction."""
         if isinstance(item, Work):
-            return do_work(item, self._party, history.terms)
+            return do_work(item, self._party, history)
         return store_payloads(self._party, item)
 
     def _append(
@@ -171,7 +169,7 @@ class Reactor:
         causes = self._causes(history, fact)
         with self._party.log.transaction() as transaction:
             for stored in drafts:
-                append_draft(transaction, self._party, stored, causes, history.terms)
+                append_draft(transaction, self._party, stored, causes, history.agreement)
             transaction.move_cursor(CURSOR, entry.position)
         self._saved = entry.position
 
@@ -181,7 +179,7 @@ class Reactor:
         while nearest is not None and nearest.is_private:
             cause = self._party.log.entry(nearest.cause) if nearest.cause else None
             nearest = cause.envelope if cause else None
-        shared = nearest or history.one(TrainingRequested).envelope
+        shared = nearest or history.opening.envelope
         return Causes(shared=shared.id, private=fact.envelope.id, not_before=fact.envelope.time)
 
     def _save_cursor(self) -> None:

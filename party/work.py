@@ -15,6 +15,7 @@ from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Terms
 from events.vocabulary import Role
 from handlers.drafts import Work, draft
+from handlers.history import History
 from handlers.prepared import NOTES
 from handlers.snapshot import encode_snapshot
 from paillier.errors import UnsafeKeyError
@@ -30,8 +31,9 @@ LONGEST_DETAIL = 1000
 DAY = timedelta(days=1)
 
 
-def do_work(work: Work, party: Party, terms: Terms) -> StoredDraft:
+def do_work(work: Work, party: Party, history: History) -> StoredDraft:
     """Do it, or say why not. Raises StoreError."""
+    terms = history.terms
     if work.kind == "intersections":
         return intersections(party, work.job, terms)
     try:

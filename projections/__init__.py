@@ -1,7 +1,8 @@
 """Views over the log: dropped and rebuilt at any time, with the same result (requirement D3)."""
 
 from projections.errors import ModelDocumentError, ProjectionError
-from projections.jobs import JOBS, jobs
+from projections.jobs import JOBS, jobs, trainings
+from projections.labels import FINAL_LABELS, labels
 from projections.loss_history import LOSS_HISTORY, losses
 from projections.model_files import write_model_files
 from projections.model_table import INTERCEPT, MODEL_TABLE, ModelDocument, model, read_model
@@ -10,6 +11,7 @@ from projections.timeline import TIMELINE, timeline
 from projections.views import PROJECTIONS, Views
 
 __all__ = [
+    "FINAL_LABELS",
     "INTERCEPT",
     "JOBS",
     "LOSS_HISTORY",
@@ -22,9 +24,11 @@ __all__ = [
     "ProjectionError",
     "Views",
     "jobs",
+    "labels",
     "losses",
     "model",
     "read_model",
     "timeline",
+    "trainings",
     "write_model_files",
 ]

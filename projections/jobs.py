@@ -11,18 +11,27 @@ from events.event import Event
 from events.lifecycle import (
     TrainingAccepted,
     TrainingDeclined,
-    TrainingFailed,
     TrainingRequested,
     TrainingStopped,
 )
-from events.models import ModelEvaluated
+from events.models import ModelActivated, ModelConverted, ModelEvaluated, ModelRetired
+from events.opening import Ending
+from events.predictions import (
+    PartialScoreReturned,
+    PredictionCompleted,
+    PredictionRejected,
+    PredictionRequested,
+)
 from events.preparation import PublicKeyIssued
 from events.vocabulary import Role
 from projections.projection import METADATA, WHOLE_NUMBER, Projection, storable
 from store import PayloadStore
 
 THEN = "; then "
-PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated")
+PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored")
+DONE = ("evaluated", "scored")
+PREDICTION = "prediction"
+OF_A_MODEL = (ModelConverted, ModelActivated, ModelRetired)  # whose training may be elsewhere
 
 JOB_ROWS = Table(
     "projection_jobs",
@@ -45,8 +54,9 @@ JOB_ROWS = Table(
 class Job:
     """A row; `members` and `accepted` are JSON lists of names.
 
-    `state` is one of PROGRESS, or declined, cancelled or failed, which are final. What fails after
-    the training stopped is told in `reason`: nothing undoes a trained model.
+    `state` is one of PROGRESS, or declined, cancelled, failed or rejected, which are final. What
+    fails after the training stopped is told in `reason`: nothing undoes a trained model. Of a
+    prediction `profile` is the way it is served, and `accepted` names whose scores are there.
     """
 
     job: str
@@ -66,7 +76,7 @@ def apply(
     connection: Connection, _position: int, fact: Fact[Event], _payloads: PayloadStore
 ) -> None:
     name = storable(fact.job)
-    if not name:
+    if not name or isinstance(fact.event, OF_A_MODEL):
         return
     row = connection.execute(select(JOB_ROWS).where(JOB_ROWS.c.job == name)).mappings().first()
     before = Job(**row) if row else Job(name)
@@ -82,6 +92,11 @@ def jobs() -> Select[*tuple[Any, ...]]:
     return select(JOB_ROWS).order_by(JOB_ROWS.c.started, JOB_ROWS.c.job)
 
 
+def trainings() -> Select[*tuple[Any, ...]]:
+    """The jobs without the predictions, which may be many."""
+    return jobs().where(JOB_ROWS.c.kind != PREDICTION)
+
+
 def fold(job: Job, fact: Fact[Event]) -> Job:
     """The job after one more fact. Facts of different issuers may come in any order."""
     job = replace(job, round=max(job.round, getattr(fact.event, "round", 0)))
@@ -89,8 +104,7 @@ def fold(job: Job, fact: Fact[Event]) -> Job:
         case TrainingRequested() if not job.requested_by:
             job = _with_answers(_requested(job, fact, fact.event))
         case TrainingAccepted():
-            names = sorted({*json.loads(job.accepted), fact.source})
-            job = _with_answers(replace(job, accepted=json.dumps(names)))
+            job = _with_answers(_answered(job, fact.source))
         case PublicKeyIssued():
             job = _reach(job, "training")
         case TrainingStopped(reason=reason):
@@ -99,11 +113,23 @@ def fold(job: Job, fact: Fact[Event]) -> Job:
             job = _reach(job, "evaluated", fact, job.reason)
         case TrainingDeclined(reason=reason):
             job = _end(job, "declined", fact, f"{fact.source}: {reason}")
-        case TrainingFailed(code=code, detail=detail):
-            state = code if code in {"declined", "cancelled"} else "failed"
+        case Ending(code=code, detail=detail):
+            state = "rejected" if isinstance(fact.event, PredictionRejected) else "failed"
+            state = code if code in {"declined", "cancelled"} else state
             job = _end(job, state, fact, f"{fact.source}: {code}: {detail}")
         case _:
-            pass
+            job = _fold_prediction(job, fact)
+    return job
+
+
+def _fold_prediction(job: Job, fact: Fact[Event]) -> Job:
+    match fact.event:
+        case PredictionRequested() if not job.requested_by:
+            return _asked_for_scores(job, fact, fact.event)
+        case PartialScoreReturned() if job.kind == PREDICTION:
+            return _with_scores(_answered(job, fact.source), fact)
+        case PredictionCompleted():
+            return _reach(job, "scored", fact)
     return job
 
 
@@ -117,6 +143,26 @@ def _requested(job: Job, fact: Fact[Event], event: TrainingRequested) -> Job:
         members=json.dumps(members),
         started=fact.envelope.time,
     )
+
+
+def _asked_for_scores(job: Job, fact: Fact[Event], event: PredictionRequested) -> Job:
+    return replace(
+        job,
+        requested_by=fact.source,
+        kind=PREDICTION,
+        profile=event.terms.way,
+        members=json.dumps(list(event.terms.data_parties)),
+        started=fact.envelope.time,
+    )
+
+
+def _answered(job: Job, name: str) -> Job:
+    return replace(job, accepted=json.dumps(sorted({*json.loads(job.accepted), name})))
+
+
+def _with_scores(job: Job, fact: Fact[Event]) -> Job:
+    all_here = set(json.loads(job.members)) <= set(json.loads(job.accepted))
+    return _reach(job, "scored", fact) if all_here else job
 
 
 def _with_answers(job: Job) -> Job:
@@ -133,7 +179,7 @@ def _reach(job: Job, state: str, fact: Fact[Event] | None = None, reason: str = 
 
 
 def _end(job: Job, state: str, fact: Fact[Event], reason: str) -> Job:
-    if job.state not in PROGRESS or job.state == "evaluated":
+    if job.state not in PROGRESS or job.state in DONE:
         return job
     if job.state == "stopped":
         told = THEN in job.reason
@@ -141,4 +187,4 @@ def _end(job: Job, state: str, fact: Fact[Event], reason: str) -> Job:
     return replace(job, state=state, ended=fact.envelope.time, reason=storable(reason))
 
 
-JOBS = Projection("jobs", 2, (JOB_ROWS,), apply)
+JOBS = Projection("jobs", 3, (JOB_ROWS,), apply)

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Select, Table, Text, insert, select, 
 
 from events.catalogue import CATALOGUE
 from projections.jobs import JOBS
+from projections.labels import FINAL_LABELS
 from projections.loss_history import LOSS_HISTORY
 from projections.model_table import MODEL_TABLE
 from projections.projection import METADATA, WHOLE_NUMBER, Projection
@@ -18,7 +19,7 @@ from store import Log, PayloadStore
 from store.database import lock_while_creating, open_engine, parse_url
 from store.failures import database_failures
 
-PROJECTIONS = (JOBS, LOSS_HISTORY, MODEL_TABLE, TIMELINE)
+PROJECTIONS = (JOBS, FINAL_LABELS, LOSS_HISTORY, MODEL_TABLE, TIMELINE)
 
 CHECKPOINTS = Table(
     "projection_checkpoints",

@@ -6,7 +6,7 @@ from party.errors import AlreadyRunningError
 from party.lock import running_alone
 from party.opening import Party
 from party.reactor import CURSOR
-from projections import jobs
+from projections import trainings
 from projections.projection import storable
 from store import Delivery
 from tallystick.party_views import current_views
@@ -60,7 +60,7 @@ class PartyState(_Fact):
 
 def party_state(party: Party) -> PartyState:
     with current_views(party) as views:
-        rows = views.select(jobs())
+        rows = views.select(trainings())
     return PartyState(
         name=party.name,
         role=str(party.role),

@@ -79,5 +79,5 @@ def _references(
     event: Event, given: Mapping[str, PayloadReference]
 ) -> tuple[PayloadReference, ...]:
     return tuple(
-        given.get(name) or reference(name, rule.kind) for name, rule in event.PAYLOADS.items()
+        given.get(name) or reference(name, rule.kind) for name, rule in event.rules().items()
     )

@@ -20,7 +20,7 @@ from events.event import Event
 from events.intersection import IntersectionsCounted
 from events.lifecycle import WorkFailed
 from events.preparation import DataSnapshotted, KeyPairGenerated
-from events.terms import Member, Optimiser, Terms
+from events.terms import Agreement, Member, Optimiser, Terms
 from events.vocabulary import Role
 from handlers.drafts import Draft, Payload, Work
 from handlers.history import History
@@ -91,13 +91,13 @@ class Simulation:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: Agreement,
         rows: Mapping[str, Rows],
         key: PrivateKey,
         seed: int = 0,
         policies: Mapping[str, Policy] | None = None,
     ) -> None:
-        self.terms, self.key, self.job = terms, key, "job-1"
+        self.agreement, self.key, self.job = terms, key, "job-1"
         self.within_a_day = 0
         self.random = random.Random(seed)
         self.parties: dict[str, SimulatedParty] = {}
@@ -117,6 +117,11 @@ class Simulation:
     def __getitem__(self, name: str) -> SimulatedParty:
         return self.parties[name]
 
+    @property
+    def terms(self) -> Terms:
+        assert isinstance(self.agreement, Terms)
+        return self.agreement
+
     def run(self) -> "Simulation":
         """Request the training, then let everybody react until nobody has anything to do."""
         local = self.parties[self.terms.local]
@@ -127,9 +132,13 @@ class Simulation:
             self.terms, local.own, len(rows.ids), snapshot.payload("table"), self.job
         )
         self._append(local, request, None)
+        self.settle()
+        return self
+
+    def settle(self) -> None:
+        """Let everybody react until nobody has anything to do."""
         while busy := [party for party in self.parties.values() if self._can_move(party)]:
             self._move(self.random.choice(busy))
-        return self
 
     def inject(self, name: str, drafted: Draft, cause: Fact[Event] | None = None) -> Fact[Event]:
         """Let a party say something that no handler decided."""

@@ -9,7 +9,7 @@ import typer
 from events.vocabulary import Role
 from party.opening import Party, open_party
 from party.requesting import cancel_training
-from projections import jobs
+from projections import jobs, trainings
 from tallystick.errors import JobFileError, JobLookupError
 from tallystick.job_facts import job_facts
 from tallystick.job_file import job_template
@@ -60,10 +60,16 @@ def new(
 
 
 @job_app.command("list")
-def list_jobs(folder: AsParty, as_json: AsJson = False) -> None:
+def list_jobs(
+    folder: AsParty,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="With every request for scores.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the jobs in a party's log, the oldest first."""
     with closing(open_party(folder)) as party, current_views(party) as views:
-        rows = views.select(jobs())
+        rows = views.select(jobs() if predictions else trainings())
     if as_json:
         states = [JobState(**{name: row[name] for name in JobState.model_fields}) for row in rows]
         typer.echo("[" + ",\n ".join(state.model_dump_json() for state in states) + "]")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from party.opening import open_party
-from projections import Views, jobs, losses, model, timeline, write_model_files
+from projections import Views, jobs, labels, losses, model, timeline, write_model_files
 from tallystick.party_views import current_views, open_views
 from tallystick.terminal import note, say, show_table
 
@@ -23,6 +23,7 @@ class View(StrEnum):
     LOSS = "loss"
     MODEL = "model"
     JOBS = "jobs"
+    LABELS = "labels"
     TIMELINE = "timeline"
 
 
@@ -51,7 +52,10 @@ def show(
     job: Annotated[str | None, typer.Option(help="Only this job.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show a view: losses a round, the model's weights, jobs, or the timeline."""
+    """Show a view: losses a round, the model's weights, jobs, labels given, or the timeline.
+
+    Labels are of one model where `--job` names it.
+    """
     with closing(open_party(folder)) as party, current_views(party) as views:
         rows = _rows(views, view, job)
     if as_json:
@@ -71,5 +75,7 @@ def _rows(views: Views, view: View, job: str | None) -> list[dict[str, Any]]:
         return [row for row in every_job if row["job"] in names]
     if view is View.TIMELINE:
         return views.select(timeline(limit=EVERYTHING, job=job))
+    if view is View.LABELS:
+        return views.select(labels(job))
     query = losses if view is View.LOSS else model
     return [row for name in names for row in views.select(query(name))]

@@ -118,7 +118,7 @@ def test_a_copy_without_secrets_needs_the_owners_card(
 
     party = federation["partner"]
     folder = tmp_path / "copy"
-    shutil.copytree(party.folder.path, folder, ignore=shutil.ignore_patterns("keys"))
+    shutil.copytree(party.folder.path, folder, ignore=shutil.ignore_patterns("keys", "bells"))
     with open_log(str(folder)) as copy:
         assert set(copy.cards) == {"bank", "arbiter"}
     with open_log(str(folder), [party.card]) as copy:

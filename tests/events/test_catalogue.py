@@ -8,10 +8,11 @@ from pydantic import JsonValue
 from events.catalogue import CATALOGUE, Catalogue
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
-from events.lifecycle import TrainingRequested
+from events.lifecycle import DeadlinePassed, MessageRefused, TrainingRequested, WorkFailed
+from events.predictions import PartialScoreReturned
 from events.rounds import RoundCompleted, StopFlagRaised
 from events.vocabulary import Role
-from tests.envelopes import SOME_DIGEST, Issuer, terms
+from tests.envelopes import SOME_DIGEST, Issuer, reference, terms
 
 
 class Counted(Event):
@@ -91,3 +92,26 @@ def test_every_event_says_what_it_means() -> None:
     for name, kind in CATALOGUE.types.items():
         assert kind.__doc__, name
         assert name.endswith(("ed", "Passed")), f"{name} is no fact in the past tense"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        DeadlinePassed(job="job-1", waiting_for=("partner",)),
+        MessageRefused(job="job-1", sender="partner", reason="-"),
+        WorkFailed(job="job-1", work="key", detail="-"),
+    ],
+)
+def test_what_the_first_release_said_reads_as_it_stands(event: Event) -> None:
+    envelope = Issuer("bank").says(event).model_copy(update={"schemaversion": 1})
+    assert CATALOGUE.read(envelope).event == event
+
+
+def test_scores_of_the_first_release_are_those_of_held_out_rows() -> None:
+    """Then they were integers on the grid, and nothing but the number of rows was said."""
+    scores = reference("scores", "int64", shape=(9,), size=72)
+    envelope = Issuer("partner").says(PartialScoreReturned(rows=9), payloads={"scores": scores})
+    old = envelope.model_copy(update={"schemaversion": 1, "data": {"rows": 9}})
+    fact = CATALOGUE.read(old)
+    assert isinstance(fact.event, PartialScoreReturned)
+    assert fact.event.is_held_out

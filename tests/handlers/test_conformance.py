@@ -8,7 +8,8 @@ import pytest
 from events.catalogue import Fact
 from events.event import Event
 from events.lifecycle import TrainingDeclined, TrainingFailed, TrainingStopped
-from events.models import ModelEvaluated, PartialScoreReturned
+from events.models import ModelEvaluated
+from events.predictions import PartialScoreReturned
 from events.preparation import FeaturesPrepared, IdentifiersPosted, RowsAligned
 from events.rounds import (
     EncryptedResidualPosted,

@@ -9,7 +9,7 @@ from bus.memory import MemoryBroker
 from events.catalogue import CATALOGUE, Fact
 from events.event import Event
 from events.lifecycle import TrainingAccepted, TrainingFailed, TrainingRequested
-from events.models import PartialScoreReturned
+from events.predictions import PartialScoreReturned
 from events.preparation import DataPrepared, FeaturesPrepared, KeyPairGenerated, PublicKeyIssued
 from events.vocabulary import PRIVATE_STREAM, Role
 from handlers.drafts import Decision, Draft, Work, blob, draft

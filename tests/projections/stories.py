@@ -1,18 +1,27 @@
 """What a bank's log says of a job, from the request to the quality of the model."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import rfc8785
 
 from events.envelope import Envelope
 from events.event import Event
 from events.lifecycle import TrainingAccepted, TrainingRequested, TrainingStopped
 from events.models import ModelEvaluated, ModelSaved, Quality
+from events.predictions import (
+    Missing,
+    PartialScoreReturned,
+    PredictionCompleted,
+    PredictionRequested,
+    PredictionTerms,
+)
 from events.preparation import PublicKeyIssued
 from events.rounds import EncryptedScorePosted, LossRecorded, RoundCompleted
+from scoring.results import Results, encode_results
 from store import Log, PayloadStore
-from tests.envelopes import SOME_DIGEST, Issuer, reference, terms
+from tests.envelopes import MEMBERS, SOME_DIGEST, Issuer, reference, terms
 
 MODEL = {
     "model_id": "job-1",
@@ -92,6 +101,47 @@ class Story:
         yield self.model_saved(payloads)
         yield self.partner.says(ModelSaved(columns=5))
         yield self.evaluated()
+
+    def prediction(
+        self,
+        payloads: PayloadStore,
+        values: Sequence[float],
+        *,
+        threshold: float | None = 0.5,
+        job: str = "score-1",
+    ) -> Iterator[Envelope]:
+        """The bank asks for customers "1", "2" …; NaN where the partner does not have one."""
+        members = (MEMBERS[0], MEMBERS[1])
+        rows = len(values)
+        terms = PredictionTerms(
+            members=members, initiator="bank", model_id="spring", way="realtime", rows=rows
+        )
+        asked = PredictionRequested(terms=terms, secret_commitment=SOME_DIGEST)
+        yield (request := self.bank.says(asked, job))
+        part = PartialScoreReturned(rows=rows, combination="sigmoid", model_version=1)
+        yield self.bank.says(part, job, cause=request)
+        yield self.partner.says(part, job, cause=request)
+        missing = np.isnan(values)
+        status = np.stack([np.zeros(rows), missing], axis=1).astype(np.uint8)
+        results = Results(
+            ids=tuple(str(number + 1) for number in range(rows)),
+            parties=("bank", "partner"),
+            combination="sigmoid",
+            values=np.array(values)[:, None],
+            status=status,
+        )
+        stored = payloads.put(hashlib.sha256(job.encode()).digest(), [encode_results(results)])
+        kept = reference("results", "results", stored.commitment, (stored.size,), stored.size)
+        completed = PredictionCompleted(
+            job=job,
+            model_id="spring",
+            model_version=1,
+            rows=rows,
+            scored=rows - int(missing.sum()),
+            missing=(Missing(party="partner", rows=int(missing.sum())),),
+            threshold=threshold,
+        )
+        yield self.bank.says(completed, payloads={"results": kept})
 
 
 def append(log: Log, *envelopes: Envelope) -> None:

@@ -1,0 +1,21 @@
+"""What every kind of stream has: an event that opens it, and one that ends it without success."""
+
+from events.event import Event
+from events.terms import Agreement
+
+
+class Ending(Event):
+    """A stream is over without what was asked for, and why, for every member."""
+
+    code: str
+    detail: str
+
+
+class Opening(Event):
+    """The first shared event of a stream; all that follows is said by its members, to them all."""
+
+    terms: Agreement
+
+    def ended(self, code: str, detail: str) -> Ending:
+        """The event by which a member ends a stream of this kind."""
+        raise NotImplementedError

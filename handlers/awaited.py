@@ -1,0 +1,26 @@
+"""Whose answer is still missing, whatever was asked for."""
+
+from collections.abc import Callable, Mapping
+
+from events.lifecycle import TrainingAccepted, TrainingRequested
+from events.opening import Opening
+from events.predictions import PredictionRequested
+from handlers import initiator
+from handlers.history import History
+
+
+def awaited(history: History) -> tuple[str, ...]:
+    """The members that the party that asks waits for until the deadline."""
+    return AWAITED[type(history.opening.event)](history)
+
+
+def awaited_by_training(history: History) -> tuple[str, ...]:
+    answered = {answer.source for answer in history.of(TrainingAccepted)}
+    terms = history.terms
+    return tuple(name for name in (*terms.participants, terms.arbiter) if name not in answered)
+
+
+AWAITED: Mapping[type[Opening], Callable[[History], tuple[str, ...]]] = {
+    TrainingRequested: awaited_by_training,
+    PredictionRequested: initiator.unanswered,
+}

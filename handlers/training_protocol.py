@@ -1,0 +1,155 @@
+"""The protocol of a training (requirements T, A): what its members may say, and when."""
+
+from typing import Any
+
+from events.catalogue import Fact
+from events.intersection import (
+    BlindedIdentifiersPosted,
+    DoublyBlindedIdentifiersReturned,
+    RowsMatched,
+)
+from events.lifecycle import (
+    TrainingAccepted,
+    TrainingDeclined,
+    TrainingFailed,
+    TrainingRequested,
+    TrainingStopped,
+)
+from events.models import ConsentRevoked, ModelSaved
+from events.predictions import PartialScoreReturned
+from events.preparation import (
+    FeaturesPrepared,
+    IdentifiersPosted,
+    LabelsShared,
+    PublicKeyIssued,
+    RowsAligned,
+)
+from events.rounds import (
+    EncryptedGradientPosted,
+    EncryptedResidualPosted,
+    EncryptedScorePosted,
+    MaskedResultDecrypted,
+    RoundCompleted,
+    StopFlagRaised,
+)
+from events.witness import CheckpointDisputed, CheckpointPosted
+from handlers.errors import ProtocolError
+from handlers.history import History
+from handlers.intersection_conformance import (
+    check_alignment_is_agreed,
+    check_all_are_told,
+    check_blinded,
+    check_matched,
+    check_returned,
+)
+from handlers.protocol import Protocol
+
+
+def _check_answer(history: History, fact: Fact[Any]) -> None:
+    said_both = history.has(TrainingAccepted, source=fact.source) and history.has(
+        TrainingDeclined, source=fact.source
+    )
+    if said_both:
+        raise ProtocolError(f"{fact.source} accepts and declines the same job")
+
+
+def _check_identifiers(history: History, fact: Fact[IdentifiersPosted]) -> None:
+    check_alignment_is_agreed(history, fact)
+    accepted = history.of(TrainingAccepted, source=fact.source)
+    if not accepted or accepted[0].event.customers != fact.event.customers:
+        raise ProtocolError(f"{fact.source} posts other identifiers than it accepted with")
+
+
+def _check_rows(history: History, fact: Fact[RowsAligned]) -> None:
+    event = fact.event
+    if event.training_rows + event.held_out_rows != event.rows:
+        raise ProtocolError(f"{fact.source} aligns rows that do not add up")
+    if event.rows < history.terms.smallest_overlap:
+        raise ProtocolError(f"{fact.source} aligns fewer rows than the terms allow")
+    check_all_are_told(history, fact)
+
+
+def _check_features(history: History, fact: Fact[FeaturesPrepared]) -> None:
+    fewest = 1 if history.terms.coding == "ordinal" else 2
+    if fact.event.columns < fewest * fact.event.variables:
+        raise ProtocolError(f"{fact.source} announces too few columns for its variables")
+
+
+def _check_owner(history: History, fact: Fact[MaskedResultDecrypted]) -> None:
+    if fact.event.owner not in history.terms.data_parties:
+        raise ProtocolError(f"{fact.source} decrypts for {fact.event.owner}, which has no data")
+
+
+def _check_returned(history: History, fact: Fact[PartialScoreReturned]) -> None:
+    if not fact.event.is_held_out or fact.source not in history.terms.participants:
+        raise ProtocolError(f"{fact.source} returns scores that nobody asked for")
+    if fact.event.rows != history.one(RowsAligned).event.held_out_rows:
+        raise ProtocolError(f"{fact.source} returns scores of other rows than were held out")
+
+
+TRAINING = Protocol(
+    name="a training",
+    events=frozenset(
+        {
+            TrainingRequested,
+            TrainingAccepted,
+            TrainingDeclined,
+            TrainingStopped,
+            TrainingFailed,
+            PublicKeyIssued,
+            IdentifiersPosted,
+            LabelsShared,
+            RowsAligned,
+            FeaturesPrepared,
+            EncryptedScorePosted,
+            EncryptedResidualPosted,
+            EncryptedGradientPosted,
+            MaskedResultDecrypted,
+            StopFlagRaised,
+            RoundCompleted,
+            ModelSaved,
+            PartialScoreReturned,
+            BlindedIdentifiersPosted,
+            DoublyBlindedIdentifiersReturned,
+            RowsMatched,
+            ConsentRevoked,
+            CheckpointPosted,
+            CheckpointDisputed,
+        }
+    ),
+    said_once_per={
+        BlindedIdentifiersPosted: ("batch",),
+        DoublyBlindedIdentifiersReturned: ("batch",),
+        RowsMatched: ("owner",),
+        EncryptedScorePosted: ("round",),
+        EncryptedResidualPosted: ("round",),
+        EncryptedGradientPosted: ("round",),
+        MaskedResultDecrypted: ("round", "owner"),
+        StopFlagRaised: ("round",),
+        RoundCompleted: ("round",),
+        CheckpointPosted: ("size",),
+        CheckpointDisputed: ("issuer", "size"),
+    },
+    only_after={
+        BlindedIdentifiersPosted: TrainingAccepted,
+        RowsMatched: BlindedIdentifiersPosted,
+        FeaturesPrepared: RowsAligned,
+        LabelsShared: TrainingAccepted,
+        EncryptedScorePosted: RowsAligned,
+        ModelSaved: TrainingStopped,
+        PartialScoreReturned: TrainingStopped,
+        ConsentRevoked: TrainingStopped,
+    },
+    content={
+        TrainingAccepted: _check_answer,
+        TrainingDeclined: _check_answer,
+        IdentifiersPosted: _check_identifiers,
+        BlindedIdentifiersPosted: check_blinded,
+        DoublyBlindedIdentifiersReturned: check_returned,
+        RowsMatched: check_matched,
+        RowsAligned: _check_rows,
+        FeaturesPrepared: _check_features,
+        MaskedResultDecrypted: _check_owner,
+        PartialScoreReturned: _check_returned,
+    },
+)

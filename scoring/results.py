@@ -1,0 +1,79 @@
+"""What a prediction comes to: a status a customer and party, and the combined scores (S3).
+
+Layout: length of the header (8 bytes, little-endian), the header (JSON, padded to 8 bytes), values
+as float64[rows, outputs] with NaN where a party lacks the customer, status as uint8[rows, parties].
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOUND, NOT_FOUND = 0, 1
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows in the order of the request; `status` says of every party whether it has the customer.
+
+    `values` are probabilities, a probability a class, or values in the units of the label.
+    """
+
+    ids: tuple[str, ...]
+    parties: tuple[str, ...]
+    combination: str
+    values: NDArray[np.float64]
+    status: NDArray[np.uint8]
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which customers every party has."""
+        return np.asarray(~self.status.any(axis=1))
+
+    def missing_at(self, row: int) -> tuple[str, ...]:
+        """The parties that do not have a customer."""
+        return tuple(
+            party
+            for party, status in zip(self.parties, self.status[row], strict=True)
+            if status != FOUND
+        )
+
+
+def encode_results(results: Results) -> bytes:
+    header = {
+        "ids": list(results.ids),
+        "parties": list(results.parties),
+        "combination": results.combination,
+        "outputs": results.values.shape[1],
+    }
+    written = json.dumps(header, ensure_ascii=False).encode()
+    padded = written + b" " * (-len(written) % 8)
+    values = np.ascontiguousarray(results.values, "<f8").tobytes()
+    status = np.ascontiguousarray(results.status, np.uint8).tobytes()
+    return len(padded).to_bytes(8, "little") + padded + values + status
+
+
+def decode_results(content: bytes) -> Results:
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    rows, parties, outputs = len(header["ids"]), header["parties"], header["outputs"]
+    begin = 8 + size
+    middle = begin + 8 * rows * outputs
+    values = np.frombuffer(content[begin:middle], "<f8").reshape(rows, outputs)
+    status = np.frombuffer(content[middle:], np.uint8).reshape(rows, len(parties))
+    return Results(tuple(header["ids"]), tuple(parties), header["combination"], values, status)
+
+
+def labels_of(results: Results, threshold: float) -> Sequence[int | None]:
+    """1 above the threshold, else -1 (P2, L3); of several classes the most probable one's number.
+
+    None where the customer is not scored.
+    """
+    if results.values.shape[1] > 1:
+        labels = np.argmax(np.nan_to_num(results.values), axis=1)
+    else:
+        labels = np.where(results.values[:, 0] > threshold, 1, -1)
+    scored = results.scored
+    return [int(label) if known else None for label, known in zip(labels, scored, strict=True)]
