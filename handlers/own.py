@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from events.envelope import PayloadReference
 from handlers.drafts import Draft, Payload
 from handlers.policy import Policy
+from paillier.feature_blocks import Workers
 from paillier.generator import DeterministicGenerator
 from paillier.keys import PrivateKey
 
@@ -37,6 +38,7 @@ class Own:
     payloads: PayloadReader = field(repr=False)
     private_key: Callable[[str], PrivateKey] = field(repr=False)
     threads: int = 1
+    workers: Workers | None = field(default=None, repr=False, compare=False)
     remembered: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, reference: PayloadReference) -> bytes:

@@ -40,6 +40,7 @@ from learning.residuals import mean_gradient
 from learning.stopping import StopRule, loss_is_flat, steps_are_small
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
 from paillier.errors import PaillierError
+from paillier.feature_blocks import gradient_by_workers
 from paillier.gradient import one_hot_gradient
 from paillier.masking import apply_masks, draw_masks, remove_masks
 from paillier.ordinal import ordinal_gradient
@@ -76,7 +77,11 @@ def _encrypted_gradient(history: History, own: Own, residuals: list[mpz]) -> lis
     """[[gX]] of every column; where some may be ordinal also the total, which they do not tell."""
     prepared, key = own_prepared(history, own), public_key(history, own)
     codes, layout = prepared.training_codes, prepared.layout
-    of_bins = one_hot_gradient(residuals, codes, layout.bins, key, own.threads)
+    if own.workers:
+        variables = (codes, layout.bins, layout.ordinal)
+        of_bins = gradient_by_workers(residuals, *variables, None, key, own.workers)
+    else:
+        of_bins = one_hot_gradient(residuals, codes, layout.bins, key, own.threads)
     if history.terms.coding == "one-hot":
         return of_bins
     return ordinal_gradient(of_bins, layout.bins, layout.ordinal, key)

@@ -37,7 +37,8 @@ class ReactorProcess:
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=react, args=self._arguments, daemon=True)
+        # No daemon, as those may have no processes of their own to compute with.
+        self._process = context.Process(target=react, args=self._arguments)
         self._process.start()
         self._started = time.monotonic()
 

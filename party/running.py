@@ -16,6 +16,7 @@ from bus.endpoint import Endpoint
 from bus.rabbitmq import open_endpoint
 from events.vocabulary import DATA_ROLES
 from handlers.reactions import decide
+from party.compute import check_compute
 from party.errors import LinkError
 from party.inner_pumps import InnerPumps
 from party.link import Link
@@ -79,6 +80,7 @@ def run_party(
         party = open_party(path)
         stack.callback(party.close)
         stack.enter_context(running_alone(party.folder.lock))
+        check_compute(party.settings.compute)
         for note in startup_notes(party):
             log.warning("check", party=party.name, note=note)
         link = Link(party, endpoint or open_endpoint(broker_address(party.settings), party.name))

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
 from handlers.policy import Policy
+from party.compute import ComputeSettings
 from party.errors import SettingsError
 from party.folder import PartyFolder
 from party.sources import SourceSettings
@@ -32,6 +33,7 @@ class PartySettings(Frozen):
     store: str | None = None
     threads: int | None = Field(default=None, ge=1, le=1024)
     checkpoint_minutes: float = Field(default=60, gt=0)
+    compute: ComputeSettings = ComputeSettings()
     source: SourceSettings | None = None
     policy: Policy = Policy()
 

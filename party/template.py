@@ -24,6 +24,14 @@ broker = {broker}
 # threads = 4
 """
 
+COMPUTE = """
+# Who multiplies the encrypted gradient of wide data: threads of this process unless stated.
+# [compute]
+# backend = "dask"                 # a cluster of your own (needs tallystick[cluster]), or "loky":
+                                   # processes of this machine, as many as workers = 4 says
+# address = "tcp://10.0.0.5:8786"  # dask: its scheduler, or tls://…
+"""
+
 SOURCE = """
 # This party's own data: a CSV or Parquet file, or the result of a SQL query. Only the first line
 # is needed, or url and query in its place, where the other columns are plain.
@@ -63,5 +71,6 @@ def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str
         broker=json.dumps(broker or DEFAULT_BROKER.format(name=name)),
     )
     source = SOURCE if role in DATA_ROLES and "[source]" not in tables else ""
+    compute = COMPUTE if role in DATA_ROLES and "[compute]" not in tables else ""
     policy = "" if "[policy]" in tables else POLICY
-    return head + source + policy + (f"\n{tables.strip()}\n" if tables else "")
+    return head + compute + source + policy + (f"\n{tables.strip()}\n" if tables else "")
