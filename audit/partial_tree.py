@@ -24,26 +24,44 @@ def omitted_parts(tree: MerkleTree, present: Sequence[int]) -> Iterator[tuple[Pa
             waiting += [(middle, end), (start, middle)]
 
 
-def root_of_parts(
-    leaf_hashes: Mapping[int, bytes], omitted: Mapping[Part, bytes], size: int
-) -> bytes | None:
-    """The root over leaves and omitted parts; None when they do not make a whole tree."""
-    used = 0
+class PartialTree:
+    """A tree of `size` leaves, of which some leaf hashes and the omitted parts are known."""
 
-    def root(start: int, end: int) -> bytes | None:
-        nonlocal used
-        if (start, end) in omitted:
-            used += 1
-            return omitted[start, end]
+    def __init__(
+        self, leaf_hashes: Mapping[int, bytes], omitted: Mapping[Part, bytes], size: int
+    ) -> None:
+        self._leaves, self._omitted, self.size = leaf_hashes, omitted, size
+
+    def root(self) -> bytes | None:
+        """None when leaves and parts do not make a whole tree: one is missing, or too much."""
+        if self.size == 0:
+            return None if self._leaves or self._omitted else EMPTY_ROOT
+        used: set[Part] = set()
+        found = self._subtree(0, self.size, used)
+        return found if len(used) == len(self._leaves) + len(self._omitted) else None
+
+    def inclusion(self, index: int) -> list[bytes] | None:
+        """The path of a leaf that is known (RFC 9162, 2.1.3.1)."""
+        path: list[bytes] = []
+        start, end = 0, self.size
+        while end - start > 1:
+            middle = start + left_part(end - start)
+            beside = (middle, end) if index < middle else (start, middle)
+            root = self._subtree(*beside, set())
+            if root is None:
+                return None
+            path.append(root)
+            start, end = (start, middle) if index < middle else (middle, end)
+        return path[::-1]
+
+    def _subtree(self, start: int, end: int, used: set[Part]) -> bytes | None:
+        if (start, end) in self._omitted:
+            used.add((start, end))
+            return self._omitted[start, end]
         if end - start == 1:
-            used += 1
-            return leaf_hashes.get(start)
+            used.add((start, end))
+            return self._leaves.get(start)
         middle = start + left_part(end - start)
-        left = root(start, middle)
-        right = root(middle, end) if left is not None else None
+        left = self._subtree(start, middle, used)
+        right = self._subtree(middle, end, used) if left is not None else None
         return None if left is None or right is None else node_hash(left, right)
-
-    if size == 0:
-        return None if leaf_hashes or omitted else EMPTY_ROOT
-    found = root(0, size)
-    return found if used == len(leaf_hashes) + len(omitted) else None

@@ -4,6 +4,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile
@@ -62,8 +63,13 @@ class FolderPayloads(PayloadFiles):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Looked up once: a log refers to many."""
+        return frozenset(path.name for path in self._folder.glob("[0-9a-f][0-9a-f]/*"))
+
     def has(self, commitment: str) -> bool:
-        return self._path(commitment).is_file()
+        return commitment in self._names
 
     def _open(self, commitment: str) -> IO[bytes]:
         return self._path(commitment).open("rb")

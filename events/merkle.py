@@ -35,7 +35,11 @@ class MerkleTree:
         return len(self._levels[0]) // HASH_BYTES
 
     def append(self, leaf: bytes) -> None:
-        added, number = leaf_hash(leaf), len(self)
+        self.append_hash(leaf_hash(leaf))
+
+    def append_hash(self, added: bytes) -> None:
+        """A leaf by its `leaf_hash`."""
+        number = len(self)
         self._levels[0] += added
         level = 0
         while number % 2:

@@ -24,6 +24,7 @@ from paillier.errors import PaillierError
 from party.errors import PartyError
 from projections.errors import ProjectionError
 from store.errors import StoreError
+from tallystick.commands.audit import audit_app
 from tallystick.commands.bench import bench
 from tallystick.commands.demo import demo
 from tallystick.commands.job import job_app
@@ -65,6 +66,7 @@ app.add_typer(party_app, name="party")
 app.add_typer(job_app, name="job")
 app.command()(train)
 app.add_typer(log_app, name="log")
+app.add_typer(audit_app, name="audit")
 app.add_typer(projections_app, name="projections")
 app.command()(schema)
 app.command()(bench)

@@ -11,7 +11,7 @@ from audit.errors import AuditError, CardError, EvidenceError, ExportError, LogP
 from audit.export import export_log
 from audit.log_copy import Scope
 from audit.opening import open_log
-from audit.partial_tree import omitted_parts, root_of_parts
+from audit.partial_tree import PartialTree, omitted_parts
 from events.merkle import MerkleTree, leaf_hash
 from store.errors import PayloadMissingError
 from tests.audit.conftest import JOB, Federation, trained_federation
@@ -54,7 +54,7 @@ def test_a_reader_gets_back_what_was_said(
         assert copy.evidence.checkpoint is not None
         assert copy.evidence.checkpoint.is_signed_by(party.card)
         leaves = {one.position - 1: leaf_hash(one.canonical) for one in expected}
-        root = root_of_parts(leaves, copy.evidence.omitted, done.size)
+        root = PartialTree(leaves, copy.evidence.omitted, done.size).root()
         assert (
             root
             == copy.evidence.root
@@ -168,8 +168,8 @@ def test_parts_of_a_tree_that_do_not_fit_give_no_root() -> None:
     present = [2, 3, 7]
     omitted = dict(omitted_parts(tree, present))
     hashes = {index: leaf_hash(leaves[index]) for index in present}
-    assert root_of_parts(hashes, omitted, 11) == tree.root()
-    assert root_of_parts({**hashes, 0: hashes[2]}, omitted, 11) is None
-    assert root_of_parts({2: hashes[2], 3: hashes[3]}, omitted, 11) is None
-    assert root_of_parts({}, {}, 1) is None
-    assert root_of_parts({**hashes, 7: hashes[2]}, omitted, 11) != tree.root()
+    assert PartialTree(hashes, omitted, 11).root() == tree.root()
+    assert PartialTree({**hashes, 0: hashes[2]}, omitted, 11).root() is None
+    assert PartialTree({2: hashes[2], 3: hashes[3]}, omitted, 11).root() is None
+    assert PartialTree({}, {}, 1).root() is None
+    assert PartialTree({**hashes, 7: hashes[2]}, omitted, 11).root() != tree.root()

@@ -1,0 +1,155 @@
+"""What an event shows by itself: form, identity, schema and signature. Each on its own core."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import chain, islice
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from audit.findings import Check, Finding
+from events.card import PartyCard
+from events.catalogue import CATALOGUE
+from events.envelope import digest_of, read_envelope, signed_part, verify_signature
+from events.errors import EnvelopeError, EventError, IdentityError, SignatureError
+from events.merkle import leaf_hash
+from store.entry import Entry
+
+CHUNK = 1_000
+WORTH_A_PROCESS = 20 * CHUNK  # a process takes seconds to begin
+
+
+class Line(NamedTuple):
+    """What the checks across events need of one event."""
+
+    position: int
+    id: str
+    type: str
+    source: str
+    stream: str
+    sequence: int
+    previous: str | None
+    cause: str | None
+    time: str
+    digest: str
+    job: str
+    private: bool
+
+
+class Examined(NamedTuple):
+    """One entry, looked at by itself; no line where it is no envelope at all."""
+
+    entry: Entry
+    leaf: bytes
+    line: Line | None
+    findings: tuple[Finding, ...]
+
+
+class EnvelopeChecks:
+    """The checks, with the keys they need. Made once a process."""
+
+    def __init__(self, cards: Mapping[str, PartyCard], *, signatures: bool = True) -> None:
+        self._keys: dict[str, Ed25519PublicKey] = {
+            name: card.verifying_key() for name, card in cards.items()
+        }
+        self._signatures = signatures
+
+    def examine(self, entry: Entry) -> Examined:
+        canonical = entry.canonical
+        leaf = leaf_hash(canonical)
+        try:
+            envelope = read_envelope(canonical)
+        except (EnvelopeError, IdentityError) as error:
+            found = Finding(check=Check.FORMAT, detail=str(error), position=entry.position)
+            return Examined(entry, leaf, None, (found,))
+        job = str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream
+        line = Line(
+            entry.position,
+            envelope.id,
+            envelope.type,
+            envelope.source,
+            envelope.stream,
+            envelope.sequence,
+            envelope.previous,
+            envelope.cause,
+            envelope.time,
+            digest_of(canonical),
+            job,
+            envelope.is_private,
+        )
+        findings = []
+        try:
+            CATALOGUE.read(envelope)
+        except EventError as error:
+            findings.append(at(line, Check.SCHEMA, str(error)))
+        if self._signatures:
+            key = self._keys.get(envelope.source)
+            if key is None:
+                detail = f"there is no card of {envelope.source} to check it with"
+                findings.append(at(line, Check.SIGNATURES, detail))
+            else:
+                try:
+                    verify_signature(envelope, key, signed_part(canonical, envelope))
+                except SignatureError as error:
+                    findings.append(at(line, Check.SIGNATURES, str(error)))
+        return Examined(entry, leaf, line, tuple(findings))
+
+
+def at(line: Line, check: Check, detail: str) -> Finding:
+    return Finding(
+        check=check,
+        detail=detail,
+        position=line.position,
+        event=line.id,
+        type=line.type,
+        source=line.source,
+        job=line.job,
+    )
+
+
+def examine_all(
+    entries: Iterable[Entry],
+    cards: Mapping[str, PartyCard],
+    *,
+    signatures: bool = True,
+    cores: int = 1,
+) -> Iterator[Examined]:
+    """Every entry in its order, on as many cores as are worth it."""
+    waiting = iter(entries)
+    first = list(islice(waiting, WORTH_A_PROCESS))
+    if cores == 1 or len(first) < WORTH_A_PROCESS:
+        checks = EnvelopeChecks(cards, signatures=signatures)
+        yield from map(checks.examine, first)
+        yield from map(checks.examine, waiting)
+        return
+    with ProcessPoolExecutor(
+        cores,
+        mp_context=get_context("spawn"),
+        initializer=_begin,
+        initargs=(dict(cards), signatures),
+    ) as pool:
+        open_chunks: list[Future[list[Examined]]] = []
+        for chunk in _chunks(chain(first, waiting)):
+            open_chunks.append(pool.submit(_examine, chunk))
+            if len(open_chunks) > 2 * cores:
+                yield from open_chunks.pop(0).result()
+        for future in open_chunks:
+            yield from future.result()
+
+
+def _chunks(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while chunk := list(islice(entries, CHUNK)):
+        yield chunk
+
+
+_checks: list[EnvelopeChecks] = []
+
+
+def _begin(cards: dict[str, PartyCard], signatures: bool) -> None:
+    """Once a process."""
+    _checks[:] = [EnvelopeChecks(cards, signatures=signatures)]
+
+
+def _examine(chunk: list[Entry]) -> list[Examined]:
+    return list(map(_checks[0].examine, chunk))

@@ -1,0 +1,118 @@
+"""Verifying one log: every check there is, in one pass over the events (requirement D4)."""
+
+from dataclasses import dataclass
+
+from pydantic import computed_field
+
+from audit.envelope_checks import Examined, examine_all
+from audit.findings import Check, CheckResult, Findings
+from audit.job_checks import JobChecks
+from audit.log_copy import LogCopy
+from audit.order_checks import OrderChecks
+from audit.payload_checks import PayloadChecks
+from audit.tree_checks import CheckpointChecks, check_tree
+from events.merkle import MerkleTree
+from events.vocabulary import Frozen
+
+EVERY_CHECK = frozenset(Check)
+QUICK_CHECKS = frozenset(
+    {Check.FORMAT, Check.SCHEMA, Check.SEQUENCE, Check.CHAIN, Check.CAUSES, Check.TIMES, Check.TREE}
+)
+
+
+class Verification(Frozen):
+    """What holds of a log, what does not, and where."""
+
+    place: str
+    party: str
+    job: str | None
+    private: bool
+    events: int
+    log_size: int
+    root: str | None
+    fingerprints: dict[str, str]
+    checks: tuple[CheckResult, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def holds(self) -> bool:
+        return all(check.holds for check in self.checks)
+
+
+@dataclass
+class _Pass:
+    """One pass over a log, and what it gathers."""
+
+    copy: LogCopy
+    checks: frozenset[Check]
+    findings: Findings
+
+    def __post_init__(self) -> None:
+        self.order = OrderChecks(self.findings, self.copy.scope)
+        self.jobs = JobChecks(self.findings, self.copy.party)
+        self.payloads = PayloadChecks(self.copy, self.findings)
+        self.tree = MerkleTree()
+        self.leaves: dict[int, bytes] = {}
+        self.events = 0
+
+    def take(self, examined: Examined) -> None:
+        entry, line = examined.entry, examined.line
+        self.events += 1
+        self.leaves[entry.position - 1] = examined.leaf
+        self.tree.append_hash(examined.leaf)
+        for check in (Check.FORMAT, Check.SCHEMA, Check.SIGNATURES):
+            self.findings.count(check)
+        self.findings.extend(examined.findings)
+        if line is None:
+            return
+        self.order.take(line)
+        if Check.CONFORMANCE in self.checks:
+            self.jobs.take(entry)
+        if Check.PAYLOADS in self.checks:
+            self.payloads.take(entry.position, entry.envelope)
+
+    def finish(self, cores: int) -> None:
+        copy, findings = self.copy, self.findings
+        self.order.finish()
+        self.jobs.finish()
+        if Check.PAYLOADS in self.checks:
+            self.payloads.finish(cores)
+        whole = self.tree if copy.scope.is_whole else None
+        check_tree(copy, self.leaves, whole, findings)
+        checkpoints = CheckpointChecks(copy, whole, self.order.seen, findings)
+        for history in self.jobs.histories.values():
+            checkpoints.check(history)
+        if copy.own_cards and copy.cards:
+            findings.note(
+                Check.SIGNATURES,
+                "the keys came with the log: compare the fingerprints with their owners, or give "
+                "their cards",
+            )
+
+
+def verify(
+    copy: LogCopy, *, cores: int = 1, checks: frozenset[Check] = EVERY_CHECK
+) -> Verification:
+    """Check everything that can be checked of this log alone.
+
+    Raises ExportError for a file that breaks off, and StoreError.
+    """
+    run = _Pass(copy, checks, Findings())
+    signatures = Check.SIGNATURES in checks
+    for examined in examine_all(copy.entries(), copy.cards, signatures=signatures, cores=cores):
+        run.take(examined)
+    run.finish(cores)
+    root = run.tree.root() if copy.scope.is_whole else None
+    if copy.evidence is not None:
+        root = copy.evidence.root
+    return Verification(
+        place=copy.place,
+        party=copy.party,
+        job=copy.scope.job,
+        private=copy.scope.private,
+        events=run.events,
+        log_size=copy.head,
+        root=root.hex() if root else None,
+        fingerprints={name: card.fingerprint for name, card in sorted(copy.cards.items())},
+        checks=tuple(run.findings.result(check) for check in Check if check in checks),
+    )

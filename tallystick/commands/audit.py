@@ -1,0 +1,112 @@
+"""`tally audit`: prove what every party did, from logs alone (requirement D4)."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.findings import CheckResult
+from audit.log_copy import LogCopy
+from audit.opening import open_log
+from audit.verification import EVERY_CHECK, QUICK_CHECKS, Verification, verify
+from events.card import PartyCard
+from party.trust import read_card
+from tallystick.commands.proofs import check_proof, checkpoint, prove
+from tallystick.terminal import note, say, show_table
+
+LONGEST_LIST = 20
+NOT_HELD = 1
+
+audit_app = typer.Typer(
+    help="Check, compare, replay and re-execute logs. Each LOG is a file of `tally log export`, a "
+    "party's folder (read only, also while it runs) or a database address."
+)
+audit_app.command("checkpoint")(checkpoint)
+audit_app.command("prove")(prove)
+audit_app.command("check-proof")(check_proof)
+
+Logs = Annotated[list[str], typer.Argument(metavar="LOG…", help="The logs.")]
+Cards = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--card",
+        metavar="FILE",
+        help="A party's card, got from its owner; repeat it. What a log brings is only compared.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@audit_app.command("verify")
+def verify_logs(
+    logs: Logs,
+    card: Cards = None,
+    payloads: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where a database's payloads lie.")
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Only schema, digests and chain: no signatures, no payloads."),
+    ] = False,
+    cores: Annotated[
+        int, typer.Option(min=1, help="How many cores to use; all of them without this.")
+    ] = os.cpu_count() or 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check everything that a log shows by itself, and say what holds, what fails and where.
+
+    Exit code 0 when everything holds, 1 when anything fails. What a single log cannot show is in
+    the notes; `tally audit compare` looks at several together.
+    """
+    results = []
+    for place in logs:
+        with open_log(place, read_cards(card), payloads) as copy:
+            checks = QUICK_CHECKS if quick else EVERY_CHECK
+            results.append(verify(copy, cores=cores, checks=checks))
+    if as_json:
+        documents = ",\n".join(one.model_dump_json() for one in results)
+        typer.echo(f"[{documents}]")
+    else:
+        for result in results:
+            show_verification(result)
+    if not all(one.holds for one in results):
+        raise typer.Exit(NOT_HELD)
+
+
+def read_cards(paths: list[Path] | None) -> list[PartyCard]:
+    return [read_card(path) for path in paths or ()]
+
+
+def described(copy: LogCopy | Verification) -> str:
+    """`bank.tally: the log of bank, job spring, without private events`."""
+    scope = copy.scope if isinstance(copy, LogCopy) else copy
+    job = f", job {scope.job}" if scope.job else ""
+    private = "" if scope.private else ", without private events"
+    return f"{copy.place}: the log of {copy.party}{job}{private}"
+
+
+def show_verification(result: Verification) -> None:
+    say(described(result))
+    say(f"{result.events:,} events of {result.log_size:,}; root {result.root or 'not known'}")
+    for name, fingerprint in result.fingerprints.items():
+        say(f"key of {name}: {fingerprint}", style="dim")
+    say("")
+    rows = [(str(one.check), _verdict(one), f"{one.examined:,}") for one in result.checks]
+    show_table(("check", "result", "examined"), rows, right="examined")
+    for one in result.checks:
+        for finding in one.findings[:LONGEST_LIST]:
+            say(f"FAILS  {one.check}: {finding.place}: {finding.detail}")
+        if len(one.findings) > LONGEST_LIST:
+            say(f"FAILS  {one.check}: and {len(one.findings) - LONGEST_LIST:,} more; see --json")
+    for one in result.checks:
+        for text in one.notes:
+            note(f"note: {one.check}: {text}")
+    say("everything holds" if result.holds else "THIS LOG DOES NOT HOLD")
+    say("")
+
+
+def _verdict(result: CheckResult) -> str:
+    if not result.holds:
+        return f"FAILS ({len(result.findings):,})"
+    return "holds" if result.examined else "nothing to check"
