@@ -12,11 +12,13 @@ Measure = Literal["loss", "predicted decrease"]
 
 
 class EncryptedScorePosted(Event):
-    """[[u]] with u = w_k Z_k of one participant, a ciphertext a training row (T4).
+    """[[u]] with u = w_k Z_k of one participant, for every training row (T4).
 
-    Where the residual is of second degree, [[u^2]] follows, and the mean of u^2 in the clear.
+    One row a ciphertext, or several (the terms' rows_per_ciphertext). Where the residual is of
+    second degree, [[u^2]] follows, and the mean of u^2 in the clear.
     """
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
     PAYLOADS: ClassVar = payload_rules(
         scores=sealed_to(Role.LOCAL, "ciphertexts", "encrypted powers of the partial scores"),
@@ -26,12 +28,13 @@ class EncryptedScorePosted(Event):
 
 
 class EncryptedResidualPosted(Event):
-    """[[g]], the encrypted gradient weight of every training row (T5).
+    """[[g]], the encrypted gradient weight of every training row, packed as the scores were (T5).
 
     `slope` is the mean multiplier of the scores in g, which scales each party's curvature; a sum
     of the encrypted integers, divided by `scale` and the rows, is a mean gradient.
     """
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = frozenset({Role.LOCAL})
     PAYLOADS: ClassVar = payload_rules(
         residuals=sealed_to(Role.PARTICIPANT, "ciphertexts", "encrypted residuals, re-randomised")
@@ -53,11 +56,17 @@ class EncryptedGradientPosted(Event):
 
 
 class MaskedResultDecrypted(Event):
-    """gX + R mod n, returned to its owner alone (T7)."""
+    """gX + R mod n, returned to its owner alone (T7).
 
+    Where several rows share a ciphertext, only the bits of the slot that holds the sum.
+    """
+
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = frozenset({Role.ARBITER})
     PAYLOADS: ClassVar = payload_rules(
-        result=PayloadRule("integers", DATA_ROLES, "masked gradient in the clear, integers mod n")
+        result=PayloadRule(
+            "integers", DATA_ROLES, "masked gradient in the clear: integers mod n, or slots cut"
+        )
     )
     round: int = Field(ge=1)
     owner: str

@@ -76,7 +76,11 @@ class Optimiser(Frozen):
 
 
 class Terms(Agreement):
-    """One training job, as signed by the party that asked for it."""
+    """One training job, as signed by the party that asked for it.
+
+    `rows_per_ciphertext` customers share a ciphertext, fewer where the key has no room for them;
+    None lets the counted work decide. Only where the residual scales all customers alike.
+    """
 
     kind: Kind = "logistic"
     profile: Profile = "default"
@@ -94,6 +98,7 @@ class Terms(Agreement):
     label_unit: float = Field(default=1.0, gt=0)
     key_bits: int = Field(default=2048, ge=256, le=8192)
     short_key_for_tests: bool = False
+    rows_per_ciphertext: int | None = Field(default=None, ge=1, le=1000)
 
     @model_validator(mode="after")
     def _members_make_a_job(self) -> "Terms":
@@ -114,6 +119,13 @@ class Terms(Agreement):
             )
         if self.held_out_fold >= self.folds:
             raise ValueError("held_out_fold must be below folds")
+        one_multiplier = self.kind == "linear" or self.profile == "patent"
+        if self.rows_per_ciphertext not in {None, 1} and not one_multiplier:
+            raise ValueError(
+                "rows_per_ciphertext must be 1: the default profile's residual scales every "
+                "customer by a factor of its own (several share in the patent profile and in "
+                "linear regression)"
+            )
         return self
 
     @property

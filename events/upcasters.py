@@ -8,10 +8,12 @@ JsonBody = dict[str, JsonValue]
 Upcaster = Callable[[JsonBody], JsonBody]
 
 
-def _coding_was_one_hot(body: JsonBody) -> JsonBody:
-    """TrainingRequested 1: every variable had a column a bin."""
+def _columns_and_ciphertexts_were_single(body: JsonBody) -> JsonBody:
+    """TrainingRequested 1: every variable had a column a bin, every customer a ciphertext."""
     terms = body.get("terms")
-    return body if not isinstance(terms, dict) else body | {"terms": terms | {"coding": "one-hot"}}
+    if not isinstance(terms, dict):
+        return body
+    return body | {"terms": terms | {"coding": "one-hot", "rows_per_ciphertext": 1}}
 
 
 def _as_it_stands(body: JsonBody) -> JsonBody:
@@ -20,9 +22,12 @@ def _as_it_stands(body: JsonBody) -> JsonBody:
 
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
-    ("TrainingRequested", 1): _coding_was_one_hot,
+    ("TrainingRequested", 1): _columns_and_ciphertexts_were_single,
     ("WorkFailed", 1): _as_it_stands,
     ("DeadlinePassed", 1): _as_it_stands,
     ("MessageRefused", 1): _as_it_stands,
     ("PartialScoreReturned", 1): _as_it_stands,
+    ("EncryptedScorePosted", 1): _as_it_stands,
+    ("EncryptedResidualPosted", 1): _as_it_stands,
+    ("MaskedResultDecrypted", 1): _as_it_stands,
 }

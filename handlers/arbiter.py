@@ -21,16 +21,16 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
-from handlers.coding import gradient_values
-from handlers.drafts import Decision, Work, blob, draft
+from handlers.drafts import Decision, Draft, Work, blob, draft
 from handlers.errors import ProtocolError
 from handlers.handler import Reactions
 from handlers.history import History
-from handlers.keys import job_slot_bits, public_key, read_ciphertexts
+from handlers.keys import public_key, read_ciphertexts
 from handlers.own import Own, secret_commitment
+from handlers.packing import entitlement, job_packing, ready_to_train
 from handlers.policy import refusal
 from handlers.refusals import give_up_when_refused
-from paillier.packing import slots_per_ciphertext
+from paillier.slot_cutting import cut_slots
 
 
 def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) -> Decision:
@@ -71,21 +71,36 @@ def report_failed_work(history: History, fact: Fact[WorkFailed], own: Own) -> De
 def decrypt_masked_gradient(
     history: History, fact: Fact[EncryptedGradientPosted], own: Own
 ) -> Decision:
-    """Open what this owner is entitled to in this round (T7)."""
+    """Open what this owner is entitled to in this round, once that is known (T7)."""
     owner, current = fact.source, fact.event.round
-    key = public_key(history, own)
     if not _round_is_open(history, current):
         raise ProtocolError(f"{owner} asks for decryption in round {current}, which is not open")
-    columns = history.one(FeaturesPrepared, source=owner).event.columns
-    values = gradient_values(history.terms, columns)
-    entitled = -(-values // slots_per_ciphertext(key, job_slot_bits(history)))
-    ciphertexts = read_ciphertexts(own.read(fact.payload("gradient")), key, owner, entitled)
+    return [_opened(history, fact, own)] if ready_to_train(history) else []
+
+
+def decrypt_what_waited(history: History, _fact: Fact[FeaturesPrepared], own: Own) -> Decision:
+    """Gradients may overtake what another party says of its columns; the last of it has come."""
+    if not ready_to_train(history):
+        return []
+    return [_opened(history, fact, own) for fact in history.of(EncryptedGradientPosted)]
+
+
+def _opened(history: History, fact: Fact[EncryptedGradientPosted], own: Own) -> Draft:
+    """The plaintexts of an owner's ciphertexts, or of each only the slot it may see."""
+    key, packing = public_key(history, own), job_packing(history)
+    entitled = entitlement(history, fact.source)
+    ciphertexts = read_ciphertexts(
+        own.read(fact.payload("gradient")), key, fact.source, entitled.ciphertexts
+    )
     plaintexts = own.private_key(key.key_id).decrypt_all(ciphertexts, own.threads)
-    width = -(-key.bits // 8)
-    content = b"".join(plaintext.to_bytes(width, "big") for plaintext in plaintexts)
-    result = MaskedResultDecrypted(round=current, owner=owner, ciphertexts=entitled)
-    payload = blob("result", content, entitled, width, readers=(owner,))
-    return [draft(result, history.job, history.terms, payload)]
+    returned = cut_slots(plaintexts, packing) if packing else plaintexts
+    width = entitled.returned_bytes
+    content = b"".join(number.to_bytes(width, "big") for number in returned)
+    result = MaskedResultDecrypted(
+        round=fact.event.round, owner=fact.source, ciphertexts=len(returned)
+    )
+    payload = blob("result", content, len(returned), width, readers=(fact.source,))
+    return draft(result, history.job, history.terms, payload)
 
 
 def count_flags(history: History, fact: Fact[StopFlagRaised], own: Own) -> Decision:
@@ -126,6 +141,7 @@ REACTIONS: Reactions = {
     TrainingRequested: answer_request,
     TrainingAccepted: make_key_when_all_accepted,
     KeyPairGenerated: issue_public_key,
+    FeaturesPrepared: decrypt_what_waited,
     WorkFailed: report_failed_work,
     EncryptedGradientPosted: decrypt_masked_gradient,
     StopFlagRaised: count_flags,

@@ -10,7 +10,6 @@ from handlers.own import Own
 from learning.layout import largest_value
 from learning.residuals import Residual, slot_bits
 from paillier.ciphertexts import from_bytes
-from paillier.encryption import Encryptor
 from paillier.errors import PaillierError, UnsafeKeyError
 from paillier.keys import PublicKey
 
@@ -31,12 +30,6 @@ def public_key(history: History, own: Own) -> PublicKey:
         return key
 
     return own.remember(("public key", history.job), checked)
-
-
-def encryptor(history: History, own: Own) -> Encryptor:
-    rows = history.one(RowsAligned).event.training_rows
-    values = rows * degree_of(history.terms) * history.terms.optimiser.maximum_rounds
-    return Encryptor(public_key(history, own), expected_values=values)
 
 
 def residual_of(terms: Terms) -> Residual:

@@ -40,6 +40,7 @@ from handlers.awaited import awaited_by_training
 from handlers.drafts import Decision, Draft, blob, draft
 from handlers.errors import JobError, ProtocolError
 from handlers.evaluation import evaluate
+from handlers.gradient import post_gradient
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.intersection import (
@@ -47,14 +48,15 @@ from handlers.intersection import (
     go_on_at_local,
     match_when_complete,
 )
-from handlers.keys import degree_of, encryptor, public_key, read_ciphertexts, residual_of
+from handlers.keys import degree_of, public_key, read_ciphertexts, residual_of
 from handlers.leakage import check_leak_budget
 from handlers.model import save_model
 from handlers.own import Own, secret_commitment
+from handlers.packing import encrypt_rows, ready_to_train, vector_ciphertexts
 from handlers.preparing import own_handles, own_labels, prepare
 from handlers.refusals import give_up_when_refused
 from handlers.scores import training_scores
-from handlers.training import post_gradient, ready_to_train, update_parameters
+from handlers.training import update_parameters
 from learning.errors import LearningError
 from learning.residuals import LARGEST_LOG_ODDS, ResidualPlan, plan_residual
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
@@ -136,9 +138,9 @@ def post_residual_when_ready(history: History, number: int, own: Own) -> Decisio
     posted = [
         history.one(EncryptedScorePosted, source=name, round=number) for name in terms.participants
     ]
-    rows, degree = len(own_scores), degree_of(terms)
+    length, degree = vector_ciphertexts(history), degree_of(terms)
     powers = [
-        read_ciphertexts(own.read(fact.payload("scores")), key, fact.source, degree * rows)
+        read_ciphertexts(own.read(fact.payload("scores")), key, fact.source, degree * length)
         for fact in posted
     ]
     spread = sum(_spread(fact, own) for fact in posted)
@@ -147,15 +149,17 @@ def post_residual_when_ready(history: History, number: int, own: Own) -> Decisio
         plan = plan_residual(residual_of(terms), own_scores, labels, spread)
     except LearningError as error:
         raise JobError("diverged", f"{own.name}: {error}") from None
-    weighted = [(multiply([power[:rows] for power in powers], key, own.threads), plan.multipliers)]
+    weighted = [
+        (multiply([power[:length] for power in powers], key, own.threads), plan.multipliers)
+    ]
     if plan.square_multipliers is not None:
-        squares = multiply([power[rows:] for power in powers], key, own.threads)
+        squares = multiply([power[length:] for power in powers], key, own.threads)
         weighted.append((squares, plan.square_multipliers))
     generator = own.generator(history.job, "residuals", number, key.key_id, _inputs(plan, posted))
-    additions = encryptor(history, own).encrypt(plan.additions.tolist(), generator, own.threads)
+    additions = encrypt_rows(history, own, plan.additions, generator)
     residuals = combine(weighted, additions, key, own.threads)
     event = EncryptedResidualPosted(round=number, slope=plan.slope, scale=plan.scale)
-    payload = blob("residuals", to_bytes(residuals, key), rows, ciphertext_bytes(key))
+    payload = blob("residuals", to_bytes(residuals, key), length, ciphertext_bytes(key))
     return [draft(event, history.job, terms, payload)]
 
 

@@ -30,19 +30,21 @@ from events.rounds import (
 )
 from handlers.alignment import join_handles
 from handlers.drafts import Decision, Work, blob, draft, vector
+from handlers.gradient import post_gradient
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.intersection import go_on_at_participant
-from handlers.keys import degree_of, encryptor, public_key
+from handlers.keys import degree_of, public_key
 from handlers.leakage import check_leak_budget
 from handlers.model import save_model
 from handlers.own import Own, secret_commitment
+from handlers.packing import encrypt_rows, ready_to_train
 from handlers.policy import refusal
 from handlers.prepared import own_snapshot
 from handlers.preparing import own_handles, prepare
 from handlers.refusals import give_up_when_refused
 from handlers.scores import held_out_scores, training_scores
-from handlers.training import post_gradient, ready_to_train, update_parameters
+from handlers.training import update_parameters
 from learning.residuals import score_spread, squared_scores
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
 
@@ -138,7 +140,7 @@ def _post_scores(history: History, own: Own, number: int) -> Decision:
         powers, spread = np.concatenate([scores, squares]), np.array([score_spread(squares)])
     digest = hashlib.sha256(powers.tobytes()).digest()
     generator = own.generator(history.job, "scores", number, key.key_id, digest)
-    ciphertexts = encryptor(history, own).encrypt(powers.tolist(), generator, own.threads)
+    ciphertexts = encrypt_rows(history, own, powers, generator)
     payload = blob("scores", to_bytes(ciphertexts, key), len(ciphertexts), ciphertext_bytes(key))
     event = EncryptedScorePosted(round=number)
     return [draft(event, history.job, history.terms, payload, vector("spread", spread))]

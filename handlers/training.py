@@ -1,15 +1,11 @@
-"""A data party's part of a round: encrypted gradient, update, flag (requirements T6 to T9)."""
-
-import hashlib
+"""A data party's part of a round after its gradient: update and flag (requirements T7 to T9)."""
 
 import numpy as np
-from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from events.catalogue import Fact
-from events.preparation import DataPrepared, FeaturesPrepared, PublicKeyIssued, RowsAligned
+from events.preparation import FeaturesPrepared
 from events.rounds import (
-    EncryptedGradientPosted,
     EncryptedResidualPosted,
     LossRecorded,
     MaskedResultDecrypted,
@@ -17,12 +13,13 @@ from events.rounds import (
     ParametersUpdated,
     StopFlagRaised,
 )
-from handlers.coding import gradient_values
 from handlers.drafts import Decision, Draft, blob, draft, vector
-from handlers.errors import JobError, ProtocolError
+from handlers.errors import JobError
+from handlers.gradient import own_gradient
 from handlers.history import History
-from handlers.keys import encryptor, job_slot_bits, public_key, read_ciphertexts
+from handlers.keys import public_key
 from handlers.own import Own
+from handlers.packing import encryptor
 from handlers.prepared import own_parameters, own_prepared
 from handlers.preparing import own_labels
 from handlers.scores import constant_of, training_scores_of
@@ -36,55 +33,11 @@ from learning.optimisers import (
     safe_damping,
     safe_rate,
 )
-from learning.residuals import mean_gradient
 from learning.stopping import StopRule, loss_is_flat, steps_are_small
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
-from paillier.errors import PaillierError
-from paillier.feature_blocks import gradient_by_workers
-from paillier.gradient import one_hot_gradient
-from paillier.masking import apply_masks, draw_masks, remove_masks
-from paillier.ordinal import ordinal_gradient
-from paillier.packing import pack, unpack
 
 # Floats that enter an event are rounded, so that the last bits of a processor do not.
 DIGITS = 12
-
-
-def ready_to_train(history: History) -> bool:
-    """The key is there and every data party has prepared its features."""
-    return history.has(PublicKeyIssued) and history.has_from_all(
-        FeaturesPrepared, history.terms.data_parties
-    )
-
-
-def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Own) -> Decision:
-    """[[gX]], several columns a ciphertext, under a fresh uniform mask, for the arbiter (T6)."""
-    key, number = public_key(history, own), fact.event.round
-    rows = history.one(RowsAligned).event.training_rows
-    residuals = read_ciphertexts(own.read(fact.payload("residuals")), key, fact.source, rows)
-    gradient = _encrypted_gradient(history, own, residuals)
-    packed = pack(gradient, job_slot_bits(history), key, own.threads)
-    digest = hashlib.sha256(to_bytes(packed, key)).digest()
-    generator = own.generator(history.job, "gradient", number, key.key_id, digest)
-    obfuscators = encryptor(history, own).obfuscators(len(packed), generator, own.threads)
-    masked = apply_masks(packed, _masks(history, own, fact, len(packed)), obfuscators, key)
-    event = EncryptedGradientPosted(round=number, ciphertexts=len(masked))
-    payload = blob("gradient", to_bytes(masked, key), len(masked), ciphertext_bytes(key))
-    return [draft(event, history.job, history.terms, payload)]
-
-
-def _encrypted_gradient(history: History, own: Own, residuals: list[mpz]) -> list[mpz]:
-    """[[gX]] of every column; where some may be ordinal also the total, which they do not tell."""
-    prepared, key = own_prepared(history, own), public_key(history, own)
-    codes, layout = prepared.training_codes, prepared.layout
-    if own.workers:
-        variables = (codes, layout.bins, layout.ordinal)
-        of_bins = gradient_by_workers(residuals, *variables, None, key, own.workers)
-    else:
-        of_bins = one_hot_gradient(residuals, codes, layout.bins, key, own.threads)
-    if history.terms.coding == "one-hot":
-        return of_bins
-    return ordinal_gradient(of_bins, layout.bins, layout.ordinal, key)
 
 
 def update_parameters(history: History, fact: Fact[MaskedResultDecrypted], own: Own) -> Decision:
@@ -93,7 +46,7 @@ def update_parameters(history: History, fact: Fact[MaskedResultDecrypted], own: 
         return []
     terms, number = history.terms, fact.event.round
     residual = history.one(EncryptedResidualPosted, round=number)
-    gradient = _own_gradient(history, own, fact, residual)
+    gradient = own_gradient(history, own, fact, residual)
     try:
         update = _step(history, own, gradient, residual.event.slope, number)
         weights, velocity = update.parameters.weights, update.parameters.velocity
@@ -110,35 +63,6 @@ def update_parameters(history: History, fact: Fact[MaskedResultDecrypted], own: 
         draft(recorded, history.job, terms),
         _flag(history, own, number, value),
     ]
-
-
-def _own_gradient(
-    history: History,
-    own: Own,
-    fact: Fact[MaskedResultDecrypted],
-    residual: Fact[EncryptedResidualPosted],
-) -> NDArray[np.float64]:
-    """The mean gradient of the party's columns, float64[columns + 1]; the constant's is last."""
-    prepared, key = own_prepared(history, own), public_key(history, own)
-    rows = prepared.training_codes.shape[1]
-    content, width = own.read(fact.payload("result")), -(-key.bits // 8)
-    plaintexts = [
-        int.from_bytes(content[at : at + width], "big") for at in range(0, len(content), width)
-    ]
-    try:
-        masks = _masks(history, own, residual, len(plaintexts))
-        packed = remove_masks(plaintexts, masks, key.n)
-        values = gradient_values(history.terms, prepared.columns)
-        sums = unpack(packed, job_slot_bits(history), values, key.n)
-    except PaillierError as error:
-        raise ProtocolError(
-            f"the result from {fact.source} is not what was sent: {error}"
-        ) from None
-    columns, told = sums[: prepared.columns], sums[prepared.columns :]
-    totals = prepared.layout.totals(columns) | set(told)
-    if len(totals) != 1:
-        raise ProtocolError(f"the result from {fact.source} contradicts itself between variables")
-    return mean_gradient(columns, totals.pop(), residual.event.scale, rows)
 
 
 def _step(
@@ -197,16 +121,3 @@ def _flag(history: History, own: Own, number: int, value: float) -> Draft:
     ciphertext = encryptor(history, own).encrypt([flag], generator)
     payload = blob("flag", to_bytes(ciphertext, key), 1, ciphertext_bytes(key))
     return draft(StopFlagRaised(round=number), history.job, history.terms, payload)
-
-
-def _masks(
-    history: History, own: Own, residual: Fact[EncryptedResidualPosted], count: int
-) -> list[int]:
-    """Uniform in Z_n, fresh for these residuals and these codes; drawn again to take them away."""
-    inputs = (
-        residual.payload("residuals").commitment,
-        history.one(DataPrepared).payload("codes").commitment,
-    )
-    key = public_key(history, own)
-    generator = own.generator(history.job, "mask", residual.event.round, key.key_id, *inputs)
-    return draw_masks(count, key.n, generator)

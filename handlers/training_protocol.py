@@ -43,6 +43,12 @@ from handlers.intersection_conformance import (
     check_returned,
 )
 from handlers.protocol import Protocol
+from handlers.round_conformance import (
+    check_gradient,
+    check_residuals,
+    check_result,
+    check_scores,
+)
 
 
 def _check_answer(history: History, fact: Fact[Any]) -> None:
@@ -73,11 +79,6 @@ def _check_features(history: History, fact: Fact[FeaturesPrepared]) -> None:
     fewest = 1 if history.terms.coding == "ordinal" else 2
     if fact.event.columns < fewest * fact.event.variables:
         raise ProtocolError(f"{fact.source} announces too few columns for its variables")
-
-
-def _check_owner(history: History, fact: Fact[MaskedResultDecrypted]) -> None:
-    if fact.event.owner not in history.terms.data_parties:
-        raise ProtocolError(f"{fact.source} decrypts for {fact.event.owner}, which has no data")
 
 
 def _check_returned(history: History, fact: Fact[PartialScoreReturned]) -> None:
@@ -149,7 +150,10 @@ TRAINING = Protocol(
         RowsMatched: check_matched,
         RowsAligned: _check_rows,
         FeaturesPrepared: _check_features,
-        MaskedResultDecrypted: _check_owner,
+        EncryptedScorePosted: check_scores,
+        EncryptedResidualPosted: check_residuals,
+        EncryptedGradientPosted: check_gradient,
+        MaskedResultDecrypted: check_result,
         PartialScoreReturned: _check_returned,
     },
 )

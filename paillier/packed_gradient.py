@@ -103,3 +103,20 @@ def _gmpy2_products(
         return joined
 
     return join
+
+
+def packed_total(
+    ciphertexts: Sequence[mpz], rows: int, packing: SamplePacking, public_key: PublicKey
+) -> mpz:
+    """The output whose wanted slot is the sum over all rows."""
+    check_ciphertexts(len(ciphertexts), rows, packing)
+    k, n_squared, step = packing.rows_per_ciphertext, public_key.n_squared, 1 << packing.slot_bits
+    full = mpz(1)
+    for ciphertext in ciphertexts[: rows // k]:
+        full = full * ciphertext % n_squared
+    total = mpz(1)
+    for slot in range(k):
+        # The last ciphertext may hold no row in this slot.
+        of_slot = full * ciphertexts[-1] % n_squared if slot < rows % k else full
+        total = gmpy2.powmod(total, step, n_squared) * of_slot % n_squared
+    return total

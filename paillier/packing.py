@@ -26,7 +26,7 @@ def signed(plaintext: int, n: int) -> int:
 
 
 def slots_per_ciphertext(public_key: PublicKey, slot_bits: int) -> int:
-    return _slots(public_key.bits, slot_bits)
+    return slots_of(public_key.bits, slot_bits)
 
 
 def pack(
@@ -64,7 +64,7 @@ def unpack(plaintexts: Sequence[int], slot_bits: int, count: int, n: int) -> lis
     ShapeError for a wrong number of plaintexts; PlaintextRangeError where one holds more than
     its slots can: a value overflowed, or the plaintext is not the one that was packed.
     """
-    slots = _slots(int(n).bit_length(), slot_bits)
+    slots = slots_of(int(n).bit_length(), slot_bits)
     expected = -(-count // slots)
     if len(plaintexts) != expected:
         raise ShapeError(
@@ -92,7 +92,7 @@ def _cut(packed: int, slot_bits: int, slots: int) -> list[int]:
     return values
 
 
-def _slots(key_bits: int, slot_bits: int) -> int:
+def slots_of(key_bits: int, slot_bits: int) -> int:
     slots = (key_bits - SPARE_BITS) // slot_bits if slot_bits >= 2 else 0
     if slots < 1:
         raise PlaintextRangeError(

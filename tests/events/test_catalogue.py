@@ -10,7 +10,13 @@ from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
 from events.lifecycle import DeadlinePassed, MessageRefused, TrainingRequested, WorkFailed
 from events.predictions import PartialScoreReturned
-from events.rounds import RoundCompleted, StopFlagRaised
+from events.rounds import (
+    EncryptedResidualPosted,
+    EncryptedScorePosted,
+    MaskedResultDecrypted,
+    RoundCompleted,
+    StopFlagRaised,
+)
 from events.vocabulary import Role
 from tests.envelopes import SOME_DIGEST, Issuer, reference, terms
 
@@ -50,16 +56,32 @@ def test_yesterdays_event_is_read_as_todays() -> None:
     assert catalogue.read(envelope).event == Counted(total=5)
 
 
-def test_a_job_of_the_first_release_codes_one_hot() -> None:
-    """TrainingRequested 1 knew no coding (P5)."""
+def test_a_job_of_the_first_release_codes_one_hot_and_encrypts_every_customer_alone() -> None:
+    """TrainingRequested 1 knew no coding (P5) and no shared ciphertexts; its log runs as it did."""
     requested = TrainingRequested(
-        terms=terms(), customers=9, secret_commitment=SOME_DIGEST, data_commitment=SOME_DIGEST
+        terms=terms().model_copy(update={"rows_per_ciphertext": 1}),
+        customers=9,
+        secret_commitment=SOME_DIGEST,
+        data_commitment=SOME_DIGEST,
     )
     body = requested.model_dump(mode="json")
-    del body["terms"]["coding"]
+    del body["terms"]["coding"], body["terms"]["rows_per_ciphertext"]
     envelope = Issuer("bank").says(requested)
     old = envelope.model_copy(update={"schemaversion": 1, "data": body})
     assert CATALOGUE.read(old).event == requested
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        EncryptedScorePosted(round=1),
+        EncryptedResidualPosted(round=1, slope=0.25, scale=4),
+        MaskedResultDecrypted(round=1, owner="bank", ciphertexts=3),
+    ],
+)
+def test_rounds_of_the_first_release_read_as_they_were_written(event: Event) -> None:
+    old = Issuer("bank").says(event).model_copy(update={"schemaversion": 1})
+    assert CATALOGUE.read(old).event == event
 
 
 def test_a_type_or_version_from_the_future_is_named() -> None:

@@ -39,3 +39,12 @@ def test_the_intercept_is_with_one_party() -> None:
     assert job_terms(2, intercept="local").intercept_holder == "bank"
     assert job_terms(2, intercept="participant").intercept_holder == "partner-1"
     assert job_terms(2, intercept="none").intercept_holder is None
+
+
+def test_customers_share_ciphertexts_only_where_all_are_scaled_alike() -> None:
+    """The default profile gives every customer a multiplier (design, Training mathematics)."""
+    with pytest.raises(ValidationError, match="rows_per_ciphertext must be 1"):
+        changed(rows_per_ciphertext=2)
+    assert changed(rows_per_ciphertext=1).rows_per_ciphertext == 1
+    for alike in ({"profile": "patent"}, {"kind": "linear"}):
+        assert changed(rows_per_ciphertext=7, **alike).rows_per_ciphertext == 7

@@ -12,6 +12,7 @@ from events.models import ModelEvaluated
 from events.predictions import PartialScoreReturned
 from events.preparation import FeaturesPrepared, IdentifiersPosted, RowsAligned
 from events.rounds import (
+    EncryptedGradientPosted,
     EncryptedResidualPosted,
     EncryptedScorePosted,
     MaskedResultDecrypted,
@@ -131,6 +132,63 @@ def test_a_payload_of_another_size_than_its_shape_is_refused(federation: Simulat
     envelope = fact.envelope.model_copy(update={"payloads": tuple(references)})
     failed = failure(decided_on(party, place, Fact(envelope, fact.event)))
     assert "another size" in failed.detail
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=["alone", "shared"])
+def patent_federation(request: pytest.FixtureRequest, key: PrivateKey) -> Simulation:
+    terms = job_terms(
+        auditors=1, maximum_rounds=2, profile="patent", rows_per_ciphertext=request.param
+    )
+    return Simulation(terms, federation_rows(), key).run()
+
+
+@pytest.mark.parametrize(
+    ("reader", "kind", "source", "name"),
+    [
+        ("bank", EncryptedScorePosted, "partner", "scores"),
+        ("partner", EncryptedResidualPosted, "bank", "residuals"),
+        ("arbiter", EncryptedGradientPosted, "partner", "gradient"),
+        ("bank", MaskedResultDecrypted, "arbiter", "result"),
+    ],
+)
+def test_a_vector_of_another_length_than_the_job_needs_is_refused(
+    reader: str, kind: type[Event], source: str, name: str, patent_federation: Simulation
+) -> None:
+    """Nobody has more opened, or sends less, than the shared facts say (T4 to T7)."""
+    party = patent_federation[reader]
+    place = first(party, kind, source)
+    fact = party.facts[place]
+    count, width = fact.payload(name).shape
+    for wrong in (count - 1, count + 1):
+        altered = with_shape(fact, name, (wrong, width))
+        failed = failure(decided_on(party, place, altered))
+        assert failed.detail == f"{source} sends {name} of other than {count} ciphertexts"
+
+
+def test_an_arbiter_that_returns_more_of_a_plaintext_than_the_slot_is_refused(
+    patent_federation: Simulation,
+) -> None:
+    """Every member sees it from the size, without opening the payload."""
+    party = patent_federation["partner"]
+    place = first(party, MaskedResultDecrypted, "arbiter")
+    fact = party.facts[place]
+    assert isinstance(fact.event, MaskedResultDecrypted)
+    count, width = fact.payload("result").shape
+    failed = failure(decided_on(party, place, with_shape(fact, "result", (count, width + 1))))
+    assert failed.detail == f"arbiter returns more or less than {fact.event.owner}'s own sums"
+
+
+def with_shape(fact: Fact[Event], name: str, shape: tuple[int, int]) -> Fact[Event]:
+    """The same message with a payload of another shape, and the size that goes with it."""
+    count, width = shape
+    references = [
+        reference.model_copy(update={"shape": shape, "size": count * width})
+        if reference.name == name
+        else reference
+        for reference in fact.envelope.payloads
+    ]
+    envelope = fact.envelope.model_copy(update={"payloads": tuple(references)})
+    return Fact(envelope, fact.event)
 
 
 @pytest.mark.parametrize("held_out", ["most", "none"])

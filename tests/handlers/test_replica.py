@@ -65,6 +65,10 @@ def settings_of(terms: Terms) -> Settings:
         {"coding": "ordinal", "intercept": "participant"},
         {"coding": "ordinal", "intercept": "none"},
         {"coding": "ordinal", "intercept": "none", "profile": "patent"},
+        {"profile": "patent", "rows_per_ciphertext": 2},
+        {"profile": "patent", "rows_per_ciphertext": 1000},
+        {"kind": "linear", "rows_per_ciphertext": 3},
+        {"coding": "ordinal", "profile": "patent", "rows_per_ciphertext": 3},
     ],
     ids=lambda changes: "-".join(str(value) for value in changes.values()) or "default",
 )

@@ -1,0 +1,77 @@
+"""How many rows should share a ciphertext, by counting the products of a round.
+
+Sharing saves encryptions and spends on the gradient: the cells of joint buckets once a slot, the
+squarings of Horner's rule, and a decryption a sum, since only one slot of it may be seen. The
+count knows no machine, so that every member of a job finds the same number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from paillier.packing import slots_of
+from paillier.sample_packing import most_rows_per_ciphertext, sample_packing
+
+# In products modulo n^2, a bit of the key, as both kernels measure it within a factor of two.
+ENCRYPTION = 1 / 16
+DECRYPTION = 0.4
+# A cell takes part in two products, which gmpy2 makes of factors of full size.
+CELL = 2.5
+MOST_VARIABLES_A_PASS = 16
+
+
+@dataclass(frozen=True)
+class GradientShape:
+    """One data party's: `bins` a variable on average, and how many sums it learns."""
+
+    variables: int
+    bins: float
+    sums: int
+
+
+@dataclass(frozen=True)
+class RoundShape:
+    """Of all data parties; every one of them encrypts a number a row."""
+
+    rows: int
+    key_bits: int
+    sum_bits: int
+    gradients: tuple[GradientShape, ...]
+
+
+@cache
+def best_rows_per_ciphertext(shape: RoundShape) -> int:
+    """1 where sharing does not pay, or the key has no room for it."""
+    most = most_rows_per_ciphertext(shape.sum_bits, shape.key_bits)
+    return min(range(1, max(most, 1) + 1), key=lambda k: round_products(shape, k))
+
+
+def round_products(shape: RoundShape, rows_per_ciphertext: int) -> float:
+    """The products of one round with so many rows a ciphertext, of all parties together."""
+    ciphertexts = -(-shape.rows // rows_per_ciphertext)
+    encryptions = len(shape.gradients) * ciphertexts * ENCRYPTION * shape.key_bits
+    buckets = rows_per_ciphertext * _bucket_products(shape.gradients, ciphertexts)
+    sums = [gradient.sums for gradient in shape.gradients]
+    return encryptions + buckets + _opening_products(shape, sums, rows_per_ciphertext)
+
+
+def _bucket_products(gradients: Sequence[GradientShape], ciphertexts: int) -> float:
+    """Of one slot; as many variables share a pass over the ciphertexts as is cheapest."""
+    return sum(
+        min(
+            -(-gradient.variables // t) * (ciphertexts + CELL * gradient.bins**t)
+            for t in range(1, MOST_VARIABLES_A_PASS + 1)
+        )
+        for gradient in gradients
+    )
+
+
+def _opening_products(shape: RoundShape, sums: Sequence[int], rows_per_ciphertext: int) -> float:
+    """Joining or packing the sums, masking and decrypting them."""
+    if rows_per_ciphertext > 1:
+        packing = sample_packing(rows_per_ciphertext, shape.sum_bits, shape.key_bits)
+        squarings, opened = packing.wanted_bit, sum(sums)
+    else:
+        slots = slots_of(shape.key_bits, shape.sum_bits)
+        squarings, opened = shape.sum_bits, sum(-(-count // slots) for count in sums)
+    return sum(sums) * squarings + opened * (ENCRYPTION + DECRYPTION) * shape.key_bits
