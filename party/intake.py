@@ -14,9 +14,17 @@ from party.checks import check_follows, check_in_job, read_genuine
 from party.errors import Reason, RefusalError, SealingError
 from party.jobs import JobTerms
 from party.opening import Party
-from party.sealing import unseal
+from party.sealing import HashingReader, unseal
 from party.spool import ReceivedChunks
-from party.transport import SealedPayload, announced_payloads, chunk_place
+from party.transport import (
+    BEHIND,
+    Arrived,
+    ChunkPlace,
+    SealedPayload,
+    announced_payloads,
+    chunk_place,
+    in_chunks,
+)
 from party.waiting import WaitingEnvelopes, payload_key
 from store.entry import Entry, StreamHead
 from store.errors import CommitmentError, EquivocationError, SequenceConflictError
@@ -41,9 +49,10 @@ class Intake:
         """Consider again what was held when the party stopped, and forget old chunks."""
         wanted = set()
         for held in self._waiting.all_held():
-            places = announced_payloads(held.envelope, held.transport, self._party.name)
+            arrived = Arrived(held.canonical, held.transport, {})
+            places = announced_payloads(held.envelope, arrived, self._party.name)
             wanted |= {(held.sender, sealed.digest) for sealed in places.values()}
-            self._reconsider(held.sender, held.canonical, held.transport)
+            self._reconsider(held.sender, arrived)
         self._chunks.sweep(wanted)
 
     def take_chunk(self, sender: str, headers: Headers, body: bytes) -> None:
@@ -58,10 +67,10 @@ class Intake:
         if self._waiting.expects(key) and self._chunks.complete(sender, place.digest, place.count):
             self._release(key)
 
-    def take_envelope(self, sender: str, canonical: bytes, headers: Headers) -> None:
+    def take_envelope(self, sender: str, arrived: Arrived) -> None:
         """Append it, hold it until what it needs is here, or drop it when it is in the log."""
-        if arrived := self._consider(sender, canonical, headers):
-            self._release(arrived)
+        if appended := self._consider(sender, arrived):
+            self._release(appended)
 
     def record(
         self,
@@ -91,39 +100,47 @@ class Intake:
         keys = deque([key])
         while keys:
             for held in self._waiting.arrived(keys.popleft()):
-                if arrived := self._reconsider(held.sender, held.canonical, held.transport):
-                    keys.append(arrived)
+                arrived = Arrived(held.canonical, held.transport, {})
+                if appended := self._reconsider(held.sender, arrived):
+                    keys.append(appended)
 
-    def _reconsider(self, sender: str, canonical: bytes, headers: Headers) -> str | None:
+    def _reconsider(self, sender: str, arrived: Arrived) -> str | None:
         """As `_consider`, for what was acknowledged before: a refusal is only recorded."""
         try:
-            return self._consider(sender, canonical, headers)
+            return self._consider(sender, arrived)
         except RefusalError as refusal:
-            envelope = Envelope.model_validate_json(canonical)
+            envelope = Envelope.model_validate_json(arrived.canonical)
             self._waiting.forget(envelope.id)
-            self.record(sender, refusal, canonical, envelope)
+            self.record(sender, refusal, arrived.canonical, envelope)
             return None
 
-    def _consider(self, sender: str, canonical: bytes, headers: Headers) -> str | None:
+    def _consider(self, sender: str, arrived: Arrived) -> str | None:
         """The event's id when it was appended now."""
-        fact = read_genuine(sender, canonical, self._party.trusted)
+        fact = read_genuine(sender, arrived.canonical, self._party.trusted)
         envelope = fact.envelope
-        announced = announced_payloads(envelope, headers, self._party.name)
+        announced = announced_payloads(envelope, arrived, self._party.name)
         head = self._party.log.stream_head(envelope.source, envelope.stream)
         if known := head is not None and envelope.sequence <= head.sequence:
-            self._compare(envelope, canonical)
+            self._compare(envelope, arrived.canonical)
         elif key := self._missing(envelope, head, sender, announced):
-            self._waiting.hold(envelope, canonical, sender, headers, key)
+            self._hold(envelope, arrived, sender, key)
             return None
         else:
             try:
-                self._admit(fact, canonical, head, announced)
+                self._admit(fact, arrived, head, announced)
             except RefusalError:
                 self._discard(sender, announced)
                 raise
         self._waiting.forget(envelope.id)
         self._discard(sender, announced)
         return None if known else envelope.id
+
+    def _hold(self, envelope: Envelope, arrived: Arrived, sender: str, key: str) -> None:
+        """What came behind the envelope waits with it, as chunks do."""
+        for digest, content in arrived.behind.items():
+            self._chunks.keep(sender, ChunkPlace(envelope.id, digest, 0, 1), content)
+        headers = in_chunks(arrived.headers)
+        self._waiting.hold(envelope, arrived.canonical, sender, headers, key)
 
     def _discard(self, sender: str, announced: Mapping[str, SealedPayload]) -> None:
         for sealed in announced.values():
@@ -152,6 +169,8 @@ class Intake:
             return envelope.cause
         for name, sealed in announced.items():
             here = self._party.payloads.has(envelope.payload(name).commitment)
+            if sealed.chunks == BEHIND:
+                continue
             if not here and not self._chunks.complete(sender, sealed.digest, sealed.chunks):
                 if not self._chunks.has_room(sender, sealed):
                     raise RefusalError(Reason.SPOOL_FULL, f"{name} of {envelope.type}")
@@ -169,7 +188,7 @@ class Intake:
     def _admit(
         self,
         fact: Fact[Event],
-        canonical: bytes,
+        arrived: Arrived,
         head: StreamHead | None,
         announced: Mapping[str, SealedPayload],
     ) -> None:
@@ -178,20 +197,27 @@ class Intake:
         check_follows(envelope, head, self._cause(envelope))
         check_in_job(fact, self._jobs.terms(fact.job), party.name, party.role, party.trusted)
         for name, sealed in announced.items():
-            self._open(fact.source, envelope.payload(name), sealed)
+            came = arrived.behind.get(sealed.digest)
+            pieces = self._chunks.pieces(fact.source, sealed) if came is None else [came]
+            self._open(fact.source, envelope.payload(name), sealed, HashingReader(pieces))
         try:
             with party.log.transaction() as transaction:
-                transaction.append(envelope, canonical)
+                transaction.append(envelope, arrived.canonical)
                 transaction.release(envelope.id)
         except (EquivocationError, SequenceConflictError) as error:
             raise RefusalError(Reason.EQUIVOCATION, str(error)) from None
 
-    def _open(self, sender: str, reference: PayloadReference, sealed: SealedPayload) -> None:
+    def _open(
+        self,
+        sender: str,
+        reference: PayloadReference,
+        sealed: SealedPayload,
+        reader: HashingReader,
+    ) -> None:
         """Unseal a payload, compare it with what its issuer committed to, and keep it."""
         if self._party.payloads.has(reference.commitment):
             return
         opened = self._chunks.opened_file(reference.commitment)
-        reader = self._chunks.reader(sender, sealed)
         try:
             unseal(reader, opened, self._party.identity.sealing)
             if opened.stat().st_size != SALT_BYTES + reference.size:

@@ -19,7 +19,7 @@ from party.opening import Party
 from party.pump import Pump
 from party.sealing import SealedFile
 from party.spool import SealedPayloads
-from party.transport import SealedPayload, chunk_parcels, envelope_headers
+from party.transport import chunk_parcels, envelope_parcel, fit_behind
 from store.entry import Delivery
 from store.transaction import LogTransaction
 
@@ -117,7 +117,7 @@ class Publisher:
             self._sealed.discard_all_but({waits.entry.envelope.id for waits in waiting})
 
     def _send(self, lane: Lane, delivery: Delivery) -> None:
-        """Chunks first, then the envelope; the answers come as news."""
+        """Large payloads in chunks first, then the envelope; the answers come as news."""
         name, recipient, entry = self._party.name, delivery.recipient, delivery.entry
         sending = lane.begin(delivery)
         try:
@@ -127,12 +127,11 @@ class Publisher:
             sending.unanswered = 1
             self._news.put((sending, Outcome.REFUSED))
             return
-        for file in sealed.values():
-            for parcel in chunk_parcels(name, recipient, entry.envelope.id, file):
-                self._hand_over(sending, parcel)
-        places = {payload: SealedPayload.of(file) for payload, file in sealed.items()}
-        headers = envelope_headers(entry.envelope, places)
-        self._hand_over(sending, Parcel(name, recipient, "envelope", headers, entry.canonical))
+        if not fit_behind(sealed.values()):
+            for file in sealed.values():
+                for parcel in chunk_parcels(name, recipient, entry.envelope.id, file):
+                    self._hand_over(sending, parcel)
+        self._hand_over(sending, envelope_parcel(name, recipient, entry, sealed))
 
     def _hand_over(self, sending: Sending, parcel: Parcel) -> None:
         sending.unanswered += 1

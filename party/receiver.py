@@ -15,6 +15,7 @@ from party.faults import describe
 from party.intake import Intake
 from party.opening import Party
 from party.pump import Pump
+from party.transport import take_apart
 from store.errors import StoreError
 
 log = structlog.get_logger()
@@ -51,12 +52,13 @@ class Receiver:
 
     def _take(self, intake: Intake, parcel: Parcel) -> Reason | None:
         """None when the parcel is safe, else why it was refused."""
-        canonical = b"" if parcel.kind == "chunk" else parcel.body
+        arrived = take_apart(parcel.body, parcel.headers)
+        canonical = b"" if parcel.kind == "chunk" else arrived.canonical
         try:
             if parcel.kind == "chunk":
                 intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
             else:
-                intake.take_envelope(parcel.sender, canonical, parcel.headers)
+                intake.take_envelope(parcel.sender, arrived)
         except RefusalError as refusal:
             intake.record(parcel.sender, refusal, canonical)
             return refusal.reason

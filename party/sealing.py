@@ -7,6 +7,7 @@ binds what comes out again. File to file: never whole in memory.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,10 +32,10 @@ class SealedFile:
 
 
 class HashingReader:
-    """The bytes of several files, one after the other, hashed and counted as they are read."""
+    """The bytes of several pieces, in files or here, hashed and counted as they are read."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
+    def __init__(self, pieces: Sequence[Path | bytes]) -> None:
+        self._pieces = list(pieces)
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self.size = 0
@@ -42,9 +43,10 @@ class HashingReader:
     def read(self, size: int = -1) -> bytes:
         while True:
             if self._file is None:
-                if not self._paths:
+                if not self._pieces:
                     return b""
-                self._file = self._paths.pop(0).open("rb")
+                piece = self._pieces.pop(0)
+                self._file = BytesIO(piece) if isinstance(piece, bytes) else piece.open("rb")
             if block := self._file.read(size):
                 self._hash.update(block)
                 self.size += len(block)
@@ -61,7 +63,7 @@ class HashingReader:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-        self._paths.clear()
+        self._pieces.clear()
 
 
 class HashingWriter:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from events.envelope import Envelope, PayloadReference
 from party.errors import Reason, RefusalError
-from party.sealing import HashingReader, SealedFile, seal, sealed_file
+from party.sealing import SealedFile, seal, sealed_file
 from party.transport import ChunkPlace, SealedPayload
 from store.failures import disk_failures
 
@@ -62,9 +62,10 @@ class ReceivedChunks:
         with disk_failures(self._folder):
             return self._has_room(folder, payload.size - _bytes_in(folder))
 
-    def reader(self, sender: str, payload: SealedPayload) -> HashingReader:
+    def pieces(self, sender: str, payload: SealedPayload) -> list[Path]:
+        """The chunks of a sealed payload that is complete."""
         folder = self._folder / sender / payload.digest
-        return HashingReader([folder / str(index) for index in range(payload.chunks)])
+        return [folder / str(index) for index in range(payload.chunks)]
 
     def opened_file(self, commitment: str) -> Path:
         """Where a payload is unsealed to, before the payload store takes it."""

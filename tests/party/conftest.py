@@ -15,3 +15,9 @@ def parties(tmp_path: Path) -> Iterator[dict[str, Party]]:
     yield made
     for party in made.values():
         party.close()
+
+
+@pytest.fixture
+def only_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No payload is small enough to travel behind its envelope."""
+    monkeypatch.setattr("party.transport.LARGEST_BEHIND", 0)

@@ -148,6 +148,7 @@ def test_a_job_that_is_over_is_left_alone(parties: dict[str, Party]) -> None:
     assert refused(bank.party) == []
 
 
+@pytest.mark.usefixtures("only_chunks")
 def test_a_copy_of_what_is_here_ends_nothing_whatever_its_headers(
     parties: dict[str, Party],
 ) -> None:

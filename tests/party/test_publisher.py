@@ -147,6 +147,7 @@ def test_what_was_lost_is_sent_again_and_not_counted(parties: dict[str, Party]) 
     assert len(endpoint.to("arbiter")) == 2 or len(endpoint.to("arbiter")) == 3
 
 
+@pytest.mark.usefixtures("only_chunks")
 def test_a_delivery_is_confirmed_when_all_its_parcels_are(parties: dict[str, Party]) -> None:
     bank = parties["bank"]
     answers: list[tuple[Parcel, Settled]] = []
@@ -171,6 +172,7 @@ def test_a_delivery_is_confirmed_when_all_its_parcels_are(parties: dict[str, Par
     assert [recipient for recipient, _ in waiting(bank)] == ["arbiter"]
 
 
+@pytest.mark.usefixtures("only_chunks")
 def test_a_payload_is_sealed_once_for_all_its_readers(parties: dict[str, Party]) -> None:
     partner = parties["partner"]
     asked = request(parties["bank"])
@@ -213,4 +215,4 @@ def test_a_parcel_for_a_recipient_names_only_its_own_payloads(parties: dict[str,
     work(Publisher(bank, endpoint, clock=Clock()))
     (to_arbiter,) = endpoint.to("arbiter")
     assert set(to_arbiter.headers) == {"event"}
-    assert set(endpoint.to("partner")[-1].headers) == {"event", "payload-0"}
+    assert set(endpoint.to("partner")[-1].headers) == {"event", "envelope-bytes", "payload-0"}

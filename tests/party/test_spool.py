@@ -78,6 +78,7 @@ def test_what_there_is_room_for_is_known_beforehand(chunks: ReceivedChunks) -> N
     assert not chunks.has_room("partner", SealedPayload(place("two").digest, 5, 1))
 
 
+@pytest.mark.usefixtures("only_chunks")
 def test_a_payload_that_is_too_large_ends_the_job_by_name(
     parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
 ) -> None:
