@@ -7,6 +7,9 @@ import structlog
 
 from tests.brokers import PrivateBroker, private_broker
 from tests.databases import private_postgres
+from tests.hive.servers import HiveServer
+from tests.hive.thrift import launch_thrift_server
+from tests.java import shared
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +30,14 @@ def rabbitmq() -> Iterator[PrivateBroker]:
     """A RabbitMQ of this test run's own: tests may raise alarms but must clear them."""
     with private_broker("mallory") as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def spark_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HiveServer]:
+    """Spark's Thrift Server, one for all workers."""
+    workers = hasattr(request.config, "workerinput")
+    folder = tmp_path_factory.getbasetemp()
+    with shared("spark", folder.parent if workers else folder, workers, launch_thrift_server) as it:
+        yield HiveServer(it)

@@ -22,8 +22,8 @@ class Engine(Protocol):
 
     Rows come and go as text, 64-bit integers, doubles and times (UTC, microseconds; naive ones
     given are UTC). NaN is NULL, in and out: a missing number has one spelling on every engine.
-    Infinities, and doubles to their last bit, are kept. Text with a NUL character is refused, and
-    so is a key with a NULL.
+    Infinities, and doubles to their last bit, are kept, except that -0.0 may become 0.0. Text with
+    a NUL character is refused, and so is a key with a NULL.
     """
 
     @property

@@ -6,6 +6,8 @@ from sqlalchemy.engine import URL
 
 from scoring.engines.duckdb_engine import DuckDBEngine
 from scoring.engines.engine import Engine
+from scoring.engines.hive_engine import HiveEngine
+from scoring.engines.postgresql_engine import PostgreSQLEngine
 from scoring.engines.settings import EngineSettings, resolved_url
 from scoring.engines.sqlite_engine import SQLiteEngine
 from scoring.errors import EngineSettingsError
@@ -26,6 +28,10 @@ def open_engine(engine: str | EngineSettings, *, folder: Path | None = None) -> 
             return DuckDBEngine(_file(url, start), settings)
         case "sqlite":
             return SQLiteEngine(_file(url, start), settings)
+        case "postgresql" | "postgresql+psycopg":
+            return PostgreSQLEngine(url.set(drivername="postgresql+psycopg"), settings)
+        case "hive" | "hive+tally":
+            return HiveEngine(url, settings, start)
         case name:
             raise EngineSettingsError(
                 f"no engine is called {name}; known are duckdb, sqlite, postgresql and hive"

@@ -14,7 +14,7 @@ from scoring.errors import EngineSettingsError
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-Authentication = Literal["none", "plain", "custom", "ldap"]
+Authentication = Literal["nosasl", "none", "custom", "ldap"]
 
 
 class EngineSettings(BaseModel):
@@ -31,7 +31,7 @@ class EngineSettings(BaseModel):
     memory: str = Field(default="512MB", pattern=r"^[0-9]+(MB|GB)$")  # DuckDB
     threads: int | None = Field(default=None, ge=1, le=1024)  # DuckDB
     patience_seconds: float = Field(default=30, ge=0)  # locked by others, or slow to connect
-    authentication: Authentication | None = None  # Hive; from the URL's user when not set
+    authentication: Authentication | None = None  # Hive's; custom if there is a password, else none
     tls: bool = False  # Hive
     ca_file: Path | None = None  # Hive: whom to trust, instead of the system's authorities
     warehouse: Path | None = None  # Hive: a folder that both we and the server reach

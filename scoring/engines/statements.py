@@ -56,6 +56,11 @@ def select(columns: Iterable[str], source: str) -> exp.Select:
     return exp.select(*(column_of(name) for name in columns)).from_(name_of(source))
 
 
+def select_all(query: exp.Query, columns: Iterable[str]) -> exp.Select:
+    """The columns of a query, which is put in brackets."""
+    return exp.select(*(column_of(name) for name in columns)).from_(query.subquery("every_row"))
+
+
 def latest(table: Table, source: str, arrival: str) -> exp.Select:
     """Of the rows with one key in `source`, the last that arrived."""
     names = [column.name for column in table.columns]

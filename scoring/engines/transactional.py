@@ -49,7 +49,8 @@ class TransactionalEngine(ABC):
             key = table.key if self.indexed else ()
             created = statements.create(table.name, table.columns, key)
             created.set("exists", True)
-            self._execute(created)
+            with self._transaction(table.name):
+                self._execute(created)
             found = self.columns(table.name)
         check_columns(table, found or ())
 
@@ -66,11 +67,11 @@ class TransactionalEngine(ABC):
         arrival = Column(ARRIVAL, ColumnType.INTEGER)
         with self._transaction(table.name):
             self._create_incoming((*table.columns, arrival))
-            numbered = _numbered(conformed(table, batches))
-            count = self._load(INCOMING, [*names, ARRIVAL], numbered)
+            rows = numbered(conformed(table, batches))
+            count = self._load(INCOMING, [*names, ARRIVAL], rows)
             self._execute(statements.delete_matching(table, INCOMING))
-            rows = statements.latest(table, INCOMING, ARRIVAL)
-            self._execute(statements.insert(table.name, names, rows))
+            latest = statements.latest(table, INCOMING, ARRIVAL)
+            self._execute(statements.insert(table.name, names, latest))
             self._drop_incoming()
         return count
 
@@ -120,7 +121,7 @@ def check_columns(table: Table, found: Sequence[Column]) -> None:
     )
 
 
-def _numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     start = 0
     for batch in batches:
         arrival = pa.array(range(start, start + batch.num_rows), pa.int64())
