@@ -43,5 +43,10 @@ class PartyFolder:
         return self.path / "views.sqlite"
 
     @property
+    def bells(self) -> Path:
+        """Where the party's processes wake each other."""
+        return self.path / "bells"
+
+    @property
     def lock(self) -> Path:
         return self.path / "party.lock"

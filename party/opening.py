@@ -67,7 +67,7 @@ def open_party(path: Path) -> Party:
     identity = read_identity(folder.keys)
     trusted = TrustedCards(folder.trusted)
     list(trusted)
-    log = Log(log_address(settings, folder))
+    log = Log(log_address(settings, folder), folder.bells)
     return Party(folder, settings, identity, trusted, log, PayloadStore(folder.payloads))
 
 

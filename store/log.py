@@ -9,33 +9,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection, Row, Select
 
 from store import statements
 from store.database import open_engine, parse_url
+from store.doorbell import Doorbell
 from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
 from store.tables import create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 HEAD_QUERY = "SELECT position FROM log_head"
 
 
 class Log:
     """The log at a database address; usable from several threads and processes at once.
 
-    Raises StoreUnreachableError, StoreReadOnlyError, StoreFormatError, StoreError.
+    Processes that share the folder `bells` wake each other when one of them appends. Raises
+    StoreUnreachableError, StoreReadOnlyError, StoreFormatError, StoreError.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, bells: Path | None = None) -> None:
         self._url = parse_url(url)
         self._engine = open_engine(url)
         self._writer = threading.Lock()
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
+        self._bell = Doorbell(bells, self._wake) if bells else None
         self._closed = False
         try:
             with self._writing() as connection:
@@ -52,8 +56,9 @@ class Log:
             yield transaction
             transaction.store_head()
         if transaction.has_appended:
-            with self._appended:
-                self._appended.notify_all()
+            self._wake()
+            if self._bell:
+                self._bell.ring()
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind position `after`, in order of position."""
@@ -93,8 +98,11 @@ class Log:
     def wait_for_entries(self, after: int, timeout: float) -> bool:
         """Whether the log goes beyond `after`, at the latest in `timeout` seconds.
 
-        Wakes at once for this Log's own appends and within POLL_SECONDS for other processes'.
+        Wakes at once for appends of this Log and of those that share its bells, and within
+        POLL_SECONDS for all others.
         """
+        if self._bell:
+            self._bell.listen()
         give_up = time.monotonic() + timeout
         with self._polling() as head, self._appended:
             while head() <= after:
@@ -138,9 +146,14 @@ class Log:
 
     def close(self) -> None:
         self._closed = True
+        if self._bell:
+            self._bell.close()
+        self._wake()
+        self._engine.dispose()
+
+    def _wake(self) -> None:
         with self._appended:
             self._appended.notify_all()
-        self._engine.dispose()
 
     def _entries(self, query: Select[int, bytes], **values: str | int) -> list[Entry]:
         with self._reading() as connection:
