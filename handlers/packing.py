@@ -21,13 +21,8 @@ from learning.residuals import Residual
 from paillier.encryption import Encryptor
 from paillier.generator import DeterministicGenerator
 from paillier.packing import slots_of
-from paillier.packing_choice import GradientShape, RoundShape, best_rows_per_ciphertext
-from paillier.sample_packing import (
-    SamplePacking,
-    most_rows_per_ciphertext,
-    pack_rows,
-    sample_packing,
-)
+from paillier.packing_choice import GradientShape, RoundShape, choose_packing
+from paillier.sample_packing import SamplePacking, pack_rows
 from paillier.slot_cutting import cut_bytes
 
 
@@ -49,14 +44,15 @@ def ready_to_train(history: History) -> bool:
 def job_packing(history: History) -> SamplePacking | None:
     """How customers share ciphertexts, or None where each has its own."""
     terms = history.terms
-    if residual_of(terms) is Residual.SMOOTHED or terms.rows_per_ciphertext == 1:
+    if residual_of(terms) is Residual.SMOOTHED:
         return None
-    sum_bits, key_bits = job_slot_bits(history), _key_bits(history)
-    if terms.rows_per_ciphertext is None:
-        rows = best_rows_per_ciphertext(_round_shape(history, sum_bits, key_bits))
-    else:
-        rows = min(terms.rows_per_ciphertext, most_rows_per_ciphertext(sum_bits, key_bits))
-    return sample_packing(rows, sum_bits, key_bits) if rows > 1 else None
+    gradients = tuple(
+        gradient_shape(terms, history.one(FeaturesPrepared, source=party).event)
+        for party in terms.data_parties
+    )
+    rows = history.one(RowsAligned).event.training_rows
+    shape = RoundShape(rows, _key_bits(history), job_slot_bits(history), gradients)
+    return choose_packing(shape, terms.rows_per_ciphertext)
 
 
 def vector_ciphertexts(history: History) -> int:
@@ -93,16 +89,6 @@ def encrypt_rows(
 
 def _key_bits(history: History) -> int:
     return int(history.one(PublicKeyIssued).event.modulus, 16).bit_length()
-
-
-def _round_shape(history: History, sum_bits: int, key_bits: int) -> RoundShape:
-    terms = history.terms
-    gradients = tuple(
-        gradient_shape(terms, history.one(FeaturesPrepared, source=party).event)
-        for party in terms.data_parties
-    )
-    rows = history.one(RowsAligned).event.training_rows
-    return RoundShape(rows, key_bits, sum_bits, gradients)
 
 
 def gradient_shape(terms: Terms, features: FeaturesPrepared) -> GradientShape:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from paillier.packing import slots_of
-from paillier.sample_packing import most_rows_per_ciphertext, sample_packing
+from paillier.sample_packing import SamplePacking, most_rows_per_ciphertext, sample_packing
 
 # In products modulo n^2, a bit of the key, as both kernels measure it within a factor of two.
 ENCRYPTION = 1 / 16
@@ -37,6 +37,18 @@ class RoundShape:
     key_bits: int
     sum_bits: int
     gradients: tuple[GradientShape, ...]
+
+
+def choose_packing(shape: RoundShape, rows_per_ciphertext: int | None) -> SamplePacking | None:
+    """So many rows a ciphertext as far as the key has room, or (None) the fewest products.
+
+    None where every row has a ciphertext of its own.
+    """
+    if rows_per_ciphertext is None:
+        rows = best_rows_per_ciphertext(shape)
+    else:
+        rows = min(rows_per_ciphertext, most_rows_per_ciphertext(shape.sum_bits, shape.key_bits))
+    return sample_packing(rows, shape.sum_bits, shape.key_bits) if rows > 1 else None
 
 
 @cache

@@ -18,6 +18,8 @@ from paillier.joint_buckets import CELL_COST, group_variables
 from paillier.kernels import COMPILED
 from paillier.keys import PublicKey
 from paillier.packing import slots_per_ciphertext
+from paillier.packing_choice import GradientShape, RoundShape, choose_packing
+from paillier.sample_packing import SamplePacking
 
 ARBITER = "arbiter"
 SAID_BY_DATA_PARTY = 3  # a round: scores or residual, gradient, flag
@@ -82,6 +84,7 @@ class JobShape:
     residual: Residual
     maximum_rounds: int
     coding: Coding = "one-hot"
+    rows_per_ciphertext: int | None = None
 
     @property
     def participants(self) -> int:
@@ -131,7 +134,7 @@ def estimate(shape: JobShape, machine: Machine) -> JobEstimate:
     parties |= {name: scores + gradients[name] + said for name in participants}
     parties[ARBITER] = decryption + message * ((len(columns) + 1) * others)
     slowest_gradient = max(cost.wall for cost in gradients.values())
-    values = shape.rows * shape.degree * shape.maximum_rounds
+    values = _ciphertexts(shape, machine) * shape.degree * shape.maximum_rounds
     window = _window(values, machine)
     return JobEstimate(
         parties=parties,
@@ -147,17 +150,32 @@ def estimate(shape: JobShape, machine: Machine) -> JobEstimate:
 
 
 def gradient_cost(shape: JobShape, bins: Sequence[int], machine: Machine) -> Cost:
-    """One data party's encrypted gradient: buckets, packing, masks; read and sent."""
-    costs, rows = machine.costs, shape.rows
-    values = _values(shape, bins)
-    packed = _packed(shape, values, machine)
+    """One data party's encrypted gradient: buckets, sums joined or packed, masks; read and sent."""
+    costs, ciphertexts = machine.costs, _ciphertexts(shape, machine)
+    packing, values = packing_of(shape, machine.public_key.bits), _values(shape, bins)
+    passes = packing.rows_per_ciphertext if packing else 1
+    squarings = packing.wanted_bit if packing else _slot_bits(shape)
+    opened = _opened(shape, values, machine)
     return (
-        _receive(rows, machine)
-        + costs.entering * rows
-        + costs.bucket_product * bucket_products(rows, bins, machine.kernel)
-        + costs.packing_square * (values * _slot_bits(shape))
-        + _encryption(packed, shape, machine)
-        + _send(packed, machine)
+        _receive(ciphertexts, machine)
+        + costs.entering * ciphertexts
+        + costs.bucket_product * (passes * bucket_products(ciphertexts, bins, machine.kernel))
+        + costs.packing_square * (values * squarings)
+        + _encryption(opened, shape, machine)
+        + _send(opened, machine)
+    )
+
+
+def packing_of(shape: JobShape, key_bits: int) -> SamplePacking | None:
+    """How customers share ciphertexts, by the rule of the protocol."""
+    if shape.residual is Residual.SMOOTHED:
+        return None
+    gradients = tuple(
+        GradientShape(len(bins), sum(bins) / len(bins), _values(shape, bins))
+        for bins in shape.bins.values()
+    )
+    return choose_packing(
+        RoundShape(shape.rows, key_bits, _slot_bits(shape), gradients), shape.rows_per_ciphertext
     )
 
 
@@ -184,29 +202,30 @@ def _cell_cost(kernel: str) -> float:
 
 
 def _scores(shape: JobShape, machine: Machine) -> Cost:
-    values = shape.degree * shape.rows
+    values = shape.degree * _ciphertexts(shape, machine)
     return _encryption(values, shape, machine) + _send(values, machine)
 
 
 def _residual(shape: JobShape, machine: Machine) -> Cost:
-    received = shape.participants * shape.degree * shape.rows
-    sums = (shape.participants - 1) * shape.degree * shape.rows
+    ciphertexts = _ciphertexts(shape, machine)
+    received = shape.participants * shape.degree * ciphertexts
+    sums = (shape.participants - 1) * shape.degree * ciphertexts
     return (
         _receive(received, machine)
         + machine.costs.vector_product * sums
-        + _encryption(shape.rows, shape, machine)
-        + machine.costs.residual * shape.rows
-        + _send(shape.rows, machine)
+        + _encryption(ciphertexts, shape, machine)
+        + machine.costs.residual * ciphertexts
+        + _send(ciphertexts, machine)
     )
 
 
-def _decryption(shape: JobShape, columns: int, machine: Machine) -> Cost:
-    packed = _packed(shape, columns, machine)
-    return _receive(packed, machine) + machine.costs.decryption * packed
+def _decryption(shape: JobShape, values: int, machine: Machine) -> Cost:
+    opened = _opened(shape, values, machine)
+    return _receive(opened, machine) + machine.costs.decryption * opened
 
 
 def _encryption(values: int, shape: JobShape, machine: Machine) -> Cost:
-    whole_job = shape.rows * shape.degree * shape.maximum_rounds
+    whole_job = _ciphertexts(shape, machine) * shape.degree * shape.maximum_rounds
     products = table_products(_window(whole_job, machine), machine.public_key)
     return machine.costs.table_product * (products * values)
 
@@ -234,8 +253,17 @@ def _values(shape: JobShape, bins: Sequence[int]) -> int:
     return len(bins) + 1 if shape.coding == "ordinal" else sum(bins)
 
 
-def _packed(shape: JobShape, columns: int, machine: Machine) -> int:
-    return -(-columns // slots_per_ciphertext(machine.public_key, _slot_bits(shape)))
+def _ciphertexts(shape: JobShape, machine: Machine) -> int:
+    """Of a vector with one number a customer."""
+    packing = packing_of(shape, machine.public_key.bits)
+    return packing.ciphertexts(shape.rows) if packing else shape.rows
+
+
+def _opened(shape: JobShape, values: int, machine: Machine) -> int:
+    """Ciphertexts that hold one party's sums: one each where customers share ciphertexts."""
+    if packing_of(shape, machine.public_key.bits):
+        return values
+    return -(-values // slots_per_ciphertext(machine.public_key, _slot_bits(shape)))
 
 
 def _slot_bits(shape: JobShape) -> int:

@@ -35,6 +35,7 @@ def forecast(history: History, machine: Machine) -> JobEstimate | None:
         residual=residual_of(terms),
         maximum_rounds=terms.optimiser.maximum_rounds,
         coding=terms.coding,
+        rows_per_ciphertext=terms.rows_per_ciphertext,
     )
     return estimate(shape, machine)
 

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.brokers import PrivateBroker, private_broker
 from tests.databases import private_postgres
 from tests.hive.servers import HiveServer
 from tests.hive.thrift import launch_thrift_server
 from tests.java import shared
+
+# No test here is about time, and the machine may be busy.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,15 @@ import typer
 from learning.residuals import Residual
 from paillier import kernel_name
 from paillier.kernels import GMPY2, obstacle_to_compiling
-from tallystick.estimate import Cost, JobEstimate, JobShape, Machine, estimate, groups_of
+from tallystick.estimate import (
+    Cost,
+    JobEstimate,
+    JobShape,
+    Machine,
+    estimate,
+    groups_of,
+    packing_of,
+)
 from tallystick.forecast import duration
 from tallystick.job_file import OPTIMISERS
 from tallystick.measuring import THOROUGH, measure_machine
@@ -90,11 +98,14 @@ def _show(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
 def _show_job(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
     local, *participants = shape.bins
     bins = shape.bins[local]
-    groups = len(groups_of(shape.rows, bins, machine.kernel))
+    packing = packing_of(shape, machine.public_key.bits)
+    sharing = packing.rows_per_ciphertext if packing else 1
+    ciphertexts = packing.ciphertexts(shape.rows) if packing else shape.rows
+    groups = sharing * len(groups_of(ciphertexts, bins, machine.kernel))
     say(
         f"one round with {shape.rows:,} customers and {len(bins):,} features of {bins[0]} bins at "
-        f"each of {len(participants) + 1} data parties ({shape.residual} residual; the features of "
-        f"each share {groups} passes)"
+        f"each of {len(participants) + 1} data parties ({shape.residual} residual, customers a "
+        f"ciphertext: {sharing}; the features of each share {groups} passes)"
     )
     show_table(
         ("seconds", "cpu", "wall"),
@@ -124,6 +135,7 @@ def _seconds(cost: Cost) -> tuple[str, str]:
 
 def _document(shape: JobShape, machine: Machine, told: JobEstimate) -> dict[str, object]:
     """Seconds everywhere; `cpu` of all cores together, `wall` by the clock."""
+    packing = packing_of(shape, machine.public_key.bits)
     return {
         "kernel": machine.kernel,
         "cores": machine.cores,
@@ -133,6 +145,7 @@ def _document(shape: JobShape, machine: Machine, told: JobEstimate) -> dict[str,
             "training_rows": shape.rows,
             "features": {name: len(bins) for name, bins in shape.bins.items()},
             "residual": shape.residual.value,
+            "rows_per_ciphertext": packing.rows_per_ciphertext if packing else 1,
             "maximum_rounds": shape.maximum_rounds,
         },
         "round": {

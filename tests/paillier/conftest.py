@@ -3,15 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from paillier import DeterministicGenerator, PrivateKey, PublicKey
 from paillier.kernels import COMPILED, GMPY2, KERNEL_VARIABLE, obstacle_to_compiling
 from paillier.keys import draw_randomness_base
-
-# Arithmetic is slow on a busy machine, and no test here is about time.
-settings.register_profile("paillier", deadline=None)
-settings.load_profile("paillier")
 
 AVAILABLE_KERNELS = [GMPY2] if obstacle_to_compiling() else [GMPY2, COMPILED]
 # What only the compiled kernel has; test_kernels.py says on which machines that must run.

@@ -16,6 +16,7 @@ from tallystick.estimate import (
     UnitCosts,
     bucket_products,
     estimate,
+    packing_of,
     table_products,
 )
 from tallystick.forecast import sentence, spread_evenly
@@ -99,7 +100,7 @@ def test_every_step_matters_to_the_party_that_takes_it() -> None:
 
 
 def test_the_participant_of_the_patent_profile_encrypts_half_as_much() -> None:
-    job = shape(rows=1_000)
+    job = replace(shape(rows=1_000), rows_per_ciphertext=1)
     one_window = machine(writing=1.0)
     both = [
         estimate(replace(job, residual=residual), one_window).parties["partner-0"].cpu
@@ -107,6 +108,17 @@ def test_the_participant_of_the_patent_profile_encrypts_half_as_much() -> None:
     ]
     # scores and squares, or scores; beside a few packed ciphertexts
     assert both[0] - both[1] == pytest.approx(1_000, abs=2)
+
+
+def test_customers_that_share_a_ciphertext_are_encrypted_and_sent_together() -> None:
+    job = replace(shape(rows=1_000), residual=Residual.TAYLOR)
+    alone, five = (
+        estimate(replace(job, rows_per_ciphertext=rows), machine(writing=1.0)).parties["partner-0"]
+        for rows in (1, 5)
+    )
+    # the scores of five customers each, then one ciphertext a sum instead of a few
+    assert (alone.cpu, five.cpu) == (1_000 + 2, 200 + 13)
+    assert packing_of(job, KEY.bits) == packing_of(replace(job, rows_per_ciphertext=5), KEY.bits)
 
 
 @given(rounds=st.integers(1, 1_000))
