@@ -7,27 +7,25 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.other_software import OtherCosts, heu_costs, phe_costs
-from benchmarks.whole_round import (
-    Residuals,
-    RoundFigures,
-    Workload,
-    encrypted_residuals,
-    kernel,
-    whole_round,
-)
+from benchmarks.whole_round import Residuals, RoundFigures, encrypted_residuals, kernel, whole_round
+from benchmarks.workload import Workload
 from learning.residuals import Residual
-from paillier import PrivateKey, generate_key_pair
+from paillier import PrivateKey, SamplePacking, generate_key_pair
 from paillier.kernels import COMPILED, GMPY2, obstacle_to_compiling
 from tallystick.measuring import THOROUGH, Look, measure_machine
 from tallystick.terminal import note, say, show_table
 
 PROFILES = {"patent": Residual.TAYLOR, "default": Residual.SMOOTHED}
+# By kernel, kind and how customers share ciphertexts: what they cost is counted in every round.
+KnownResiduals = dict[tuple[str, Residual, SamplePacking | None], Residuals]
+CODINGS = ("ordinal", "one-hot")
 SMALL = Look(
     values=16,
     window=3,
@@ -71,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--bits", type=int, nargs="+", default=[2048, 3072])
     add("--kernels", nargs="+", choices=[GMPY2, COMPILED], default=[GMPY2, COMPILED])
     add("--profiles", nargs="+", choices=list(PROFILES), default=list(PROFILES))
+    add("--codings", nargs="+", choices=CODINGS, default=list(CODINGS))
     add("--threads", type=int, default=1, help="the round's; steps are shown with 1 and all cores")
     add("--without-others", action="store_true", help="neither phe nor HEU")
     add("--out", type=Path, help="where the JSON goes")
@@ -109,34 +108,46 @@ def _rounds(
 ) -> None:
     others = {} if options.without_others else _others(bits)
     private_key = generate_key_pair(bits, minimum_bits=min(bits, 2048))
+    residuals: KnownResiduals = {}
     for profile in options.profiles:
-        work = Workload(options.rows, options.bins, PROFILES[profile])
-        residuals = {}
-        for name in kernels:
-            note(f"{bits} bits, {name}, {profile}: scores and residuals of {work.rows:,} customers")
-            with kernel(name):
-                residuals[name] = encrypted_residuals(private_key, work, options.threads)
-        for features in options.features:
-            figures = {
-                name: _round(private_key, work, residuals[name], features, name, options)
-                for name in kernels
-            }
-            _show_round(bits, profile, work, figures, others)
-            document["rounds"].append(_record(bits, profile, work, figures, others))
+        for coding in options.codings:
+            work = Workload(options.rows, options.bins, PROFILES[profile], coding)
+            for figures in _rounds_of(private_key, work, kernels, residuals, options):
+                _show_round(bits, profile, work, figures, others)
+                document["rounds"].append(_record(bits, profile, work, figures, others))
 
 
-def _round(
+def _rounds_of(
     private_key: PrivateKey,
     work: Workload,
-    residuals: Residuals,
-    features: int,
-    name: str,
+    kernels: list[str],
+    residuals: KnownResiduals,
     options: argparse.Namespace,
-) -> RoundFigures:
-    run = features if options.full else min(features, options.columns_run)
-    note(f"{name}: gradient of {run} of {features:,} features")
-    with kernel(name):
-        return whole_round(private_key, work, residuals, features, run, name, options.threads)
+) -> Iterator[dict[str, RoundFigures]]:
+    """By kernel, for one number of features after the other."""
+    bits = private_key.public.bits
+    for features in options.features:
+        run = features if options.full else min(features, options.columns_run)
+        packing, figures = work.packing(features, bits), {}
+        for name in kernels:
+            known = name, work.residual, packing
+            with kernel(name):
+                if known not in residuals:
+                    note(f"{bits} bits, {name}: {work.residual} residuals, {work.rows:,} customers")
+                    residuals[known] = encrypted_residuals(
+                        private_key, work, packing, options.threads
+                    )
+                note(f"{name}: gradient of {run} of {features:,} {work.coding} features")
+                figures[name] = whole_round(
+                    private_key,
+                    work,
+                    residuals[known],
+                    features,
+                    run,
+                    name,
+                    options.threads,
+                )
+        yield figures
 
 
 def _others(bits: int) -> dict[str, OtherCosts]:
@@ -163,8 +174,9 @@ def _show_round(
         else ""
     )
     say(
-        f"\none round, {work.rows:,} customers x {first.features:,} features of {work.bins} bins, "
-        f"{bits}-bit key, {profile} profile: CPU seconds of all parties{scaled}"
+        f"\none round, {work.rows:,} customers x {first.features:,} {work.coding} features of "
+        f"{work.bins} bins, {bits}-bit key, {profile} profile, customers a ciphertext: "
+        f"{first.rows_per_ciphertext}; CPU seconds of all parties{scaled}"
     )
     rows = [
         (stage, *(f"{one.stages[stage].cpu:.2f}" for one in figures.values()))
@@ -194,7 +206,8 @@ def _record(
         "rows": work.rows,
         "features": first.features,
         "features_run": first.features_run,
-        "one_hot_columns": first.features * work.bins,
+        "coding": work.coding,
+        "rows_per_ciphertext": first.rows_per_ciphertext,
         "ciphertexts_decrypted": first.ciphertexts_decrypted,
         "kernels": {
             name: {

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 import numpy as np
 from phe import paillier as phe_paillier
 
-from benchmarks.whole_round import LARGEST_MULTIPLIER, LARGEST_SCORE, BenchmarkError, Workload
+from benchmarks.whole_round import LARGEST_MULTIPLIER, LARGEST_SCORE
+from benchmarks.workload import BenchmarkError, Workload
 from tallystick.measuring import timed
 
 HEU_ROWS = 2_048
