@@ -17,14 +17,16 @@ LABEL_NAMES = ("y", "label", "target")
 
 
 class SourceSettings(BaseModel):
-    """Where a party's data is and how to read it: `file`, or `url` and `query`.
+    """Where a party's data is and how to read it: `file`, or `url` and `query`, or `samples`.
 
-    `include` and `exclude` choose features, `rules` sets binning rules by hand (P5),
-    `observed_on` is the day to which dates are counted (P4).
+    `samples` names a kind of samples, whose extraction yields the features; a file or a query
+    beside it has the labels, by id. `include` and `exclude` choose features, `rules` sets binning
+    rules by hand (P5), `observed_on` is the day to which dates are counted (P4).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    samples: str | None = None
     file: str | None = Field(default=None, min_length=1)
     url: str | None = None
     query: str | None = None
@@ -38,12 +40,16 @@ class SourceSettings(BaseModel):
     @model_validator(mode="after")
     def _one_place(self) -> "SourceSettings":
         by_query = self.url is not None and self.query is not None
-        if (self.file is not None) == by_query or (self.url is None) != (self.query is None):
-            raise ValueError("a source is either a file, or a url with a query")
+        places = (self.file is not None) + by_query
+        enough = places == 1 or (places == 0 and self.samples is not None)
+        if not enough or (self.url is None) != (self.query is None):
+            raise ValueError("a source is either a file, or a url with a query, or samples")
         return self
 
 
-def chooser(settings: SourceSettings, labelled: bool | None) -> Choose:
+def chooser(
+    settings: SourceSettings, labelled: bool | None, *, featureless: bool = False
+) -> Choose:
     """Which columns are ids, label and features, once their names are known."""
 
     def choose(names: Sequence[str]) -> Choice:
@@ -59,7 +65,7 @@ def chooser(settings: SourceSettings, labelled: bool | None) -> Choose:
         if settings.include:
             features = [name for name in features if name in settings.include]
         features = [name for name in features if name not in settings.exclude]
-        if not features:
+        if not features and not featureless:
             raise SourceError("the source has no feature besides id and label")
         return Choice(identifier, label, tuple(features))
 

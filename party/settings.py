@@ -17,6 +17,7 @@ from party.compute import ComputeSettings
 from party.errors import SettingsError
 from party.folder import PartyFolder
 from party.sources import SourceSettings
+from scoring.samples import KindName, SampleKind
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SQLITE = "sqlite:///"
@@ -35,12 +36,15 @@ class PartySettings(Frozen):
     checkpoint_minutes: float = Field(default=60, gt=0)
     compute: ComputeSettings = ComputeSettings()
     source: SourceSettings | None = None
+    samples: Mapping[KindName, SampleKind] = {}
     policy: Policy = Policy()
 
     @model_validator(mode="after")
     def _only_data_roles_have_data(self) -> "PartySettings":
         if self.source is not None and self.role not in DATA_ROLES:
             raise ValueError(f"[source] is for parties with data; the role {self.role} has none")
+        if self.samples and self.role not in DATA_ROLES:
+            raise ValueError(f"[samples] is for parties with data; the role {self.role} has none")
         return self
 
     @property

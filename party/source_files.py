@@ -29,7 +29,7 @@ KINDS = {
 
 def read_file(path: Path, choose: Choose, observed_on: dt.date | None) -> RawTable:
     """Read the chosen columns. Raises SourceError for a file that is absent, empty or broken."""
-    _check_file(path)
+    check_file(path)
     with duckdb.connect(config=CONFIGURATION) as connection:
         try:
             return _read(connection, path, choose, observed_on, thorough=False)
@@ -37,10 +37,10 @@ def read_file(path: Path, choose: Choose, observed_on: dt.date | None) -> RawTab
             # A value far down does not fit the type of the first rows: look at all rows.
             return _read_again(connection, path, choose, observed_on)
         except duckdb.Error as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     if not path.is_file():
         raise SourceError("there is no such file")
     if path.stat().st_size == 0:
@@ -56,7 +56,7 @@ def _read_again(
     try:
         return _read(connection, path, choose, observed_on, thorough=True)
     except duckdb.Error as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
 
 
 def _read(
@@ -106,17 +106,23 @@ def read_rows(
 
 def as_features(raw: RawTable, observed_on: dt.date | None) -> RawTable:
     """Rows read elsewhere as features, through the same query as those of a file."""
+    with duckdb.connect(config=CONFIGURATION) as connection:
+        return read_rows(connection, examine_rows(connection, raw), raw.choice, observed_on)
+
+
+def examine_rows(
+    connection: duckdb.DuckDBPyConnection, raw: RawTable, observed: str | None = None
+) -> RawRows:
+    """Rows read elsewhere, registered with a connection, and what was found in them."""
     fields = {name: column_name(name) for name in (raw.choice.id, *raw.columns)}
     arrays = {fields[raw.choice.id]: pa.array(raw.ids, pa.string())}
     arrays |= {fields[name]: _arrow(column) for name, column in raw.columns.items()}
-    with duckdb.connect(config=CONFIGURATION) as connection:
-        connection.register("rows", pa.table(arrays))
-        scan = exp.table_("rows")
-        kinds = {name: KINDS[column.kind] for name, column in raw.columns.items()}
-        texts = {name: fields[name] for name, kind in kinds.items() if kind is RawKind.TEXT}
-        kinds |= kinds_of_texts(connection, scan, texts, numbers=False)
-        chosen = FileColumns(raw.choice.id, raw.choice.measured)
-        return read_rows(connection, RawRows(scan, chosen, kinds, fields), raw.choice, observed_on)
+    connection.register("rows", pa.table(arrays))
+    scan = exp.table_("rows")
+    kinds = {name: KINDS[column.kind] for name, column in raw.columns.items()}
+    texts = {name: fields[name] for name, kind in kinds.items() if kind is RawKind.TEXT}
+    kinds |= kinds_of_texts(connection, scan, texts, numbers=False)
+    return RawRows(scan, FileColumns(raw.choice.id, tuple(kinds), observed), kinds, fields)
 
 
 def _arrow(column: RawColumn) -> pa.Array:
@@ -143,7 +149,7 @@ def _texts(array: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
     return texts
 
 
-def _unreadable(error: duckdb.Error) -> SourceError:
+def unreadable(error: duckdb.Error) -> SourceError:
     """DuckDB's own message quotes the row it stumbled over: only the line's number is told."""
     line = re.search(r"Line: (\d+)", str(error))
     place = f" at line {line[1]}" if line else ""

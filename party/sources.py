@@ -6,7 +6,7 @@ rows; they never quote an id or a value.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from learning.residuals import Kind
 from party.choosing import SourceSettings, chooser
 from party.errors import SourceError
 from party.raw import ColumnKind, RawColumn, RawTable
+from party.sample_reading import OpenKind, read_samples
 from party.source_files import as_features, read_file
 from party.source_queries import read_query
 
@@ -44,12 +45,21 @@ def read_source(
     kind: Kind = "logistic",
     labelled: bool | None = None,
     folder: Path | None = None,
+    open_kind: OpenKind | None = None,
 ) -> Table:
     """Read everything; a relative file starts at `folder`. Raises SourceError.
+
+    `open_kind` opens the kind of samples that the source names.
 
     Labels become -1 and 1 for a logistic model (P2) and stay as they are for a linear one.
     `labelled` says whether there has to be a label (True), may not be one (False), or may.
     """
+    if settings.samples is not None and open_kind is not None:
+        with open_kind(settings.samples) as samples:
+            settings = settings.model_copy(update={"observed_on": samples.kind.observed_on})
+            raw, notes = read_samples(samples, settings, labelled, folder or Path())
+            table = _table(raw, settings, kind)
+            return replace(table, notes=(*notes, *table.notes))
     choose = chooser(settings, labelled)
     path = (folder or Path()) / settings.file if settings.file is not None else None
     try:
@@ -116,7 +126,8 @@ def _feature(name: str, column: RawColumn, settings: SourceSettings) -> tuple[Co
         numbers = column.values.astype(np.float64, copy=False)
         _refuse_infinity(name, numbers)
         if column.kind is ColumnKind.DATE:
-            return numbers, f"{name}: dates, taken as days before {settings.observed_on}"
+            day = settings.observed_on or "the day of observation"
+            return numbers, f"{name}: dates, taken as days before {day}"
         return numbers, f"{name}: no value at all" if np.isnan(numbers).all() else ""
     texts = column.values.astype(object, copy=False)
     categories = {text for text in texts if text is not None}

@@ -37,6 +37,7 @@ SOURCE = """
 # is needed, or url and query in its place, where the other columns are plain.
 # [source]
 # file = "customers.csv"
+# samples = "customer"             # features from a kind of samples below; file or url: labels
 # url = "postgresql+psycopg://user:${TALLY_SOURCE_PASSWORD}@host/database"  # any SQLAlchemy address
 # query = "SELECT * FROM customers"
 # id = "customer_id"               # the column of customer ids
@@ -45,6 +46,22 @@ SOURCE = """
 # include = ["income", "age"]      # features to use; all columns unless stated
 # exclude = ["city"]               # features to leave out
 # rules = {income = "quantile"}    # or zero_nonzero, sign, presence, values, category
+"""
+
+SAMPLES = """
+# What is scored, one section a kind of sample. Without any, kind "customers" is made from [source]:
+# its rows are features as they are, kept in scoring.duckdb and scoring.sqlite of this folder.
+# [samples.customer]
+# extraction = "customer.sql"      # one SELECT in the engine's SQL: sample_id and the features
+# table = "customers"              # raw rows in the engine; or file, or url and query, as above
+# id = "customer_id"               # the raw rows' id
+# observed = "updated_at"          # the raw column that says when a row was observed
+# observed_on = 2026-01-31         # the day to which dates are counted; the day of observation
+# include = ["income", "age"]      # raw columns that are features where no script is written
+# exclude = ["city"]
+# engine = "postgresql+psycopg://user:${TALLY_ENGINE_PASSWORD}@host/database"  # for batches
+# lookup = "sqlite:///scoring.sqlite"  # for single look-ups
+# columns = {customer_id = "text", income = "number", updated_at = "time"}  # of raw messages
 """
 
 POLICY = """
@@ -72,5 +89,6 @@ def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str
     )
     source = SOURCE if role in DATA_ROLES and "[source]" not in tables else ""
     compute = COMPUTE if role in DATA_ROLES and "[compute]" not in tables else ""
+    source += SAMPLES if role in DATA_ROLES and "[samples" not in tables else ""
     policy = "" if "[policy]" in tables else POLICY
     return head + compute + source + policy + (f"\n{tables.strip()}\n" if tables else "")

@@ -23,6 +23,7 @@ from paillier.keys import generate_key_pair
 from party.appending import StoredDraft
 from party.errors import SettingsError, SourceError
 from party.opening import Party, keep_private_key
+from party.samples import open_samples
 from party.settings import model_from_environment
 from party.sources import read_source
 from store.payloads import SALT_BYTES
@@ -59,6 +60,7 @@ def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Sto
         kind=terms.kind,
         labelled=terms.role_of(party.name) is Role.LOCAL,
         folder=party.folder.path,
+        open_kind=lambda name: open_samples(party.settings, party.folder.path, name),
     )
     event = DataSnapshotted(job=job, customers=len(table.ids))
     pieces = encode_snapshot(table.ids, table.columns, table.label, table.rules)

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from sqlglot import exp
 
+from scoring.literals import present
 from scoring.tables import ColumnType
 
 DATE_TEXT = r"\d{4}-\d{2}-\d{2}"
@@ -51,6 +52,8 @@ def raw_expression(column: exp.Expression, kind: RawKind, dialect: str) -> exp.E
     """The column's value as text, number (missing is null, never NaN) or time."""
     if kind is RawKind.TEXT:
         return exp.cast(column, "TEXT")
+    if kind is RawKind.TIME and dialect == "sqlite":
+        return column  # any expression would make it text
     if kind is RawKind.BOOLEAN:
         yes, no = (exp.cast(exp.Literal.number(value), "DOUBLE") for value in (1, 0))
         return exp.Case().when(column.copy(), yes).when(exp.Not(this=column.copy()), no)
@@ -60,17 +63,7 @@ def raw_expression(column: exp.Expression, kind: RawKind, dialect: str) -> exp.E
         column = exp.Nullif(this=exp.cast(column, "TEXT"), expression=exp.Literal.string(""))
     if kind.type is ColumnType.TIME:
         return exp.cast(column, "TIMESTAMP")
-    return _number(exp.cast(column, "DOUBLE"), dialect)
-
-
-def _number(number: exp.Expression, dialect: str) -> exp.Expression:
-    if dialect == "sqlite":
-        return number  # keeps NaN as null by itself, and reads the text 'NaN' as 0
-    if dialect in ("hive", "spark", "spark2"):
-        # NaN equals itself in Spark and not in Hive; its name is the same.
-        named = exp.EQ(this=exp.cast(number.copy(), "TEXT"), expression=exp.Literal.string("NaN"))
-        return exp.Case().when(exp.Not(this=named), number)
-    return exp.Nullif(this=number, expression=exp.cast(exp.Literal.string("NaN"), "DOUBLE"))
+    return present(exp.cast(column, "DOUBLE"), dialect)
 
 
 def _is_day(text: str) -> bool:

@@ -164,7 +164,7 @@ def kinds_of_texts(
         names = doubtful[start : start + COUNTED_AT_ONCE]
         counts = [count for name in names for count in _counts(column(fields[name]))]
         query = exp.select(*counts, copy=False).from_(scan.copy())
-        counted = connection.execute(query.sql("duckdb")).fetchone() or ()
+        [counted] = connection.execute(query.sql("duckdb")).fetchall()
         for name, given, dates, written_numbers in zip(
             names, counted[::3], counted[1::3], counted[2::3], strict=True
         ):

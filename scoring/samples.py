@@ -1,15 +1,22 @@
 """Kinds of samples: where raw rows come from, and what scores them (requirements S4, S5)."""
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Protocol, Self
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from scoring.tables import ColumnType
+from scoring.engines.engine import Engine
+from scoring.engines.opening import open_engine
+from scoring.engines.settings import EngineSettings
+from scoring.tables import ColumnType, Table
 
 BATCH_FILE, LOOKUP_FILE = "scoring.duckdb", "scoring.sqlite"
 DEFAULT_KIND = "customers"
+
+DIALECTS = {"duckdb": "duckdb", "sqlite": "sqlite", "postgresql": "postgres", "hive": "hive"}
 
 KindName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
@@ -26,8 +33,8 @@ class SampleKind(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    engine: str = f"duckdb:///{BATCH_FILE}"
-    lookup: str = f"sqlite:///{LOOKUP_FILE}"
+    engine: str | EngineSettings = f"duckdb:///{BATCH_FILE}"
+    lookup: str | EngineSettings = f"sqlite:///{LOOKUP_FILE}"
     extraction: str | None = None
     table: str | None = None
     file: str | None = Field(default=None, min_length=1)
@@ -47,3 +54,79 @@ class SampleKind(BaseModel):
         if sum(place is not None for place in (self.table, self.file, self.url)) > 1:
             raise ValueError("raw rows are in a table, a file or a url with a query: name one")
         return self
+
+
+class RawSource(Protocol):
+    """Raw rows outside of the engines: a file, or another database."""
+
+    def fingerprint(self) -> str | None:
+        """What tells one content from another without reading it; None: nothing does."""
+
+    def read(
+        self, ids: Sequence[str] | None = None, kept: Mapping[str, ColumnType] | None = None
+    ) -> tuple[Table, Iterator[pa.RecordBatch]]:
+        """All rows or those of some ids, as rows of a table with the key sample_id.
+
+        `kept` are the columns of the table that a few rows go to, where there is one.
+        """
+
+
+class Samples:
+    """A kind of sample at work; a context manager. One thread at a time.
+
+    The engines open when they are first used: `batch` holds all tables, `lookup` holds copies for
+    single look-ups. `script` is the text of the extraction.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: SampleKind,
+        folder: Path,
+        script: str | None = None,
+        source: RawSource | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.script = script
+        self.source = source
+        self.raw = kind.table or f"raw_{name}"
+        self.features = f"features_{name}"
+        self._folder = folder
+        self._batch: Engine | None = None
+        self._lookup: Engine | None = None
+
+    @property
+    def batch(self) -> Engine:
+        if self._batch is None:
+            self._batch = open_engine(self.kind.engine, folder=self._folder)
+        return self._batch
+
+    @property
+    def lookup(self) -> Engine:
+        if self._lookup is None:
+            self._lookup = open_engine(self.kind.lookup, folder=self._folder)
+        return self._lookup
+
+    @property
+    def dialect(self) -> str:
+        """Of the batch engine, in which scripts are written."""
+        engine = self.kind.engine
+        url = engine if isinstance(engine, str) else engine.url
+        scheme = url.partition(":")[0].partition("+")[0]
+        return DIALECTS.get(scheme) or self.batch.dialect
+
+    def release(self) -> None:
+        """Close the batch engine until it is needed again: other processes may wait for it."""
+        if self._batch is not None:
+            self._batch.close()
+            self._batch = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        if self._lookup is not None:
+            self._lookup.close()
+            self._lookup = None

@@ -10,6 +10,7 @@ from handlers.policy import Policy
 from party.settings import PartySettings, parse_settings
 from party.sources import SourceSettings
 from party.template import settings_text
+from scoring.samples import SampleKind
 
 
 def uncommented(role: Role, without: tuple[str, ...]) -> PartySettings:
@@ -28,6 +29,13 @@ def test_every_setting_of_a_source_is_shown_and_can_be_used(
     source = uncommented(role, without).source
     assert source is not None
     assert source.model_fields_set == SourceSettings.model_fields.keys() - set(without)
+
+
+@pytest.mark.parametrize("role", sorted(DATA_ROLES))
+def test_every_setting_of_a_kind_of_samples_is_shown_and_can_be_used(role: Role) -> None:
+    kinds = uncommented(role, ("file",)).samples
+    places = {"file", "url", "query"}  # in place of a table
+    assert kinds["customer"].model_fields_set == SampleKind.model_fields.keys() - places
 
 
 def test_every_limit_of_a_policy_is_shown_and_can_be_used() -> None:

@@ -1,0 +1,117 @@
+"""Training's features through a kind's extraction, with labels of their own (P1, S5)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from party.choosing import SourceSettings, chooser
+from party.errors import SourceError
+from party.raw import Choice, ColumnKind, RawColumn, RawTable
+from party.source_files import as_features, read_file
+from party.source_queries import read_query
+from scoring.errors import ScoringError
+from scoring.features import OBSERVED_AT, SAMPLE_ID, column
+from scoring.loading import load_raw
+from scoring.sample_features import Extracted, features_of, look_at
+from scoring.samples import Samples
+from scoring.tables import ColumnType
+
+OpenKind = Callable[[str], Samples]
+
+
+def read_samples(
+    samples: Samples, settings: SourceSettings, labelled: bool | None, folder: Path
+) -> tuple[RawTable, tuple[str, ...]]:
+    """The features that scoring reads, of the customers that have a label where one is needed.
+
+    Raises SourceError.
+    """
+    labels = _labels(settings, folder) if labelled is not False else None
+    if labelled and labels is None:
+        raise SourceError(
+            f"the samples {samples.name} have no label: name a file, or a url and a query, with "
+            "the id and the label under [source]"
+        )
+    try:
+        load_raw(samples)
+        extracted = look_at(samples, samples.batch)
+        features = [name for name in extracted.names if name != OBSERVED_AT]
+        choice = _choice(settings, features)
+        query = features_of(samples, samples.batch, extracted).order_by(column(SAMPLE_ID))
+        raw = _collect(samples.batch.stream(query), choice, extracted)
+    except ScoringError as error:
+        raise SourceError(str(error)) from None
+    return (raw, ()) if labels is None else _join(raw, labels)
+
+
+def _choice(settings: SourceSettings, features: Sequence[str]) -> Choice:
+    changes = {"id": SAMPLE_ID, "label": None}
+    return chooser(settings.model_copy(update=changes), False)([SAMPLE_ID, *features])
+
+
+def _labels(settings: SourceSettings, folder: Path) -> RawTable | None:
+    """Ids and labels; the other columns of their file or query are not read."""
+
+    def choose(names: Sequence[str]) -> Choice:
+        plain = SourceSettings(file="labels", id=settings.id, label=settings.label)
+        chosen = chooser(plain, True, featureless=True)(names)
+        return Choice(chosen.id, chosen.label, ())
+
+    if settings.file is not None:
+        return read_file(folder / settings.file, choose, None)
+    if settings.url is not None:
+        return as_features(read_query(settings.url, str(settings.query), choose), None)
+    return None
+
+
+def _collect(batches: Iterable[pa.RecordBatch], choice: Choice, extracted: Extracted) -> RawTable:
+    ids: list[str | None] = []
+    pieces: dict[str, list[npt.NDArray[np.float64] | npt.NDArray[np.object_]]] = {
+        name: [] for name in choice.features
+    }
+    for batch in batches:
+        ids += batch.column(SAMPLE_ID).to_pylist()
+        for name, of_name in pieces.items():
+            of_name.append(_array(batch.column(extracted.names[name])))
+    columns = {}
+    for name in choice.features:
+        type_ = extracted.kinds[name].type
+        kind = {ColumnType.TEXT: ColumnKind.TEXT, ColumnType.TIME: ColumnKind.DATE}.get(
+            type_, ColumnKind.NUMBER
+        )
+        dtype = object if kind is ColumnKind.TEXT else np.float64
+        values = np.concatenate([np.empty(0, dtype), *pieces.pop(name)])
+        columns[name] = RawColumn(kind, values)
+    return RawTable(choice, ids, columns)
+
+
+def _array(column: pa.Array) -> npt.NDArray[np.float64] | npt.NDArray[np.object_]:
+    if pa.types.is_string(column.type):
+        texts: npt.NDArray[np.object_] = np.array(column.to_pylist(), dtype=object)
+        return texts
+    numbers: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
+    return numbers.astype(np.float64, copy=False)
+
+
+def _join(raw: RawTable, labels: RawTable) -> tuple[RawTable, tuple[str, ...]]:
+    """The rows whose id has a label; an id that has several labels is refused."""
+    name = str(labels.choice.label)
+    place = {one: row for row, one in enumerate(labels.ids) if one}
+    if repeated := sum(bool(one) for one in labels.ids) - len(place):
+        raise SourceError(f"{repeated} labels are of an id that has another label: keep one an id")
+    rows = [row for row, one in enumerate(raw.ids) if one in place]
+    if not rows:
+        raise SourceError("no sample has a label: are the ids of both written alike?")
+    label = labels.columns[name]
+    of_rows = np.array([place[str(raw.ids[row])] for row in rows])
+    columns = {one: RawColumn(found.kind, found.values[rows]) for one, found in raw.columns.items()}
+    columns[name] = RawColumn(label.kind, label.values[of_rows])
+    choice = Choice(raw.choice.id, name, raw.choice.features)
+    note = (
+        f"{len(rows)} samples have a label; {len(raw.ids) - len(rows)} without one are left out, "
+        f"and {len(place) - len(rows)} labels without a sample"
+    )
+    return RawTable(choice, [raw.ids[row] for row in rows], columns), (note,)

@@ -1,0 +1,54 @@
+"""What a model reads of the features of a kind of sample."""
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from learning.binning import Rule
+from scoring.engines.engine import Engine
+from scoring.errors import ExtractionError, MissingTableError
+from scoring.features import SAMPLE_ID, column, column_name
+from scoring.models import ScoringModel
+from scoring.models.linear import BinnedTerm
+from scoring.samples import Samples
+from scoring.tables import ColumnType
+
+
+def kept_features(samples: Samples, engine: Engine) -> dict[str, ColumnType]:
+    """The columns of the table of features, by name. Raises MissingTableError."""
+    columns = engine.columns(samples.features)
+    if columns is None:
+        raise MissingTableError(
+            f"there are no features of {samples.name} yet: run `tally features refresh`"
+        )
+    return {one.name: one.type for one in columns}
+
+
+def inputs_of(
+    model: ScoringModel, features: exp.Query, columns: Mapping[str, ColumnType], name: str
+) -> exp.Select:
+    """sample_id and the model's inputs under their own names. Raises ExtractionError."""
+    if missing := [one for one in model.inputs if column_name(one) not in columns]:
+        raise ExtractionError(
+            f"model {model.model_id} reads {_few(missing)}, which the features of {name} lack"
+        )
+    texts = {one for one in model.inputs if columns[column_name(one)] is ColumnType.TEXT}
+    if turned := sorted((model.text_inputs ^ texts) - _by_presence(model)):
+        raise ExtractionError(
+            f"model {model.model_id} learned {_few(turned)} as text where the features of {name} "
+            "have numbers, or the other way round"
+        )
+    wanted = [column(column_name(one)).as_(one, quoted=True) for one in model.inputs]
+    return exp.select(column(SAMPLE_ID), *wanted, copy=False).from_(features.subquery("kept"))
+
+
+def _by_presence(model: ScoringModel) -> set[str]:
+    """Inputs of which only matters whether they are there."""
+    terms = getattr(model, "terms", ())
+    binned = [term for term in terms if isinstance(term, BinnedTerm)]
+    return {term.name for term in binned if term.cut.rule is Rule.PRESENCE}
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
