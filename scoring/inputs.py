@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from learning.binning import Rule, VariableBins
-from scoring.literals import LARGEST, case, column, number, present, text
+from scoring.literals import LARGEST, Branch, case, column, number, present, text
 from scoring.models.document import NumberInput
 
 FEATURES = "f"
@@ -35,7 +35,7 @@ def of_bin(cut: VariableBins, values: Sequence[exp.Expression], dialect: str) ->
     value = column(cut.name, FEATURES)
     if cut.rule is Rule.CATEGORY:
         missing = exp.Is(this=value, expression=exp.Null())
-        branches: list[tuple[exp.Expression, exp.Expression]] = [(missing, values[cut.missing_bin])]
+        branches: list[Branch] = [(missing, values[cut.missing_bin])]
         branches += [
             (exp.EQ(this=value.copy(), expression=text(category)), values[code])
             for code, category in enumerate(cut.categories, cut.first_bin)

@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from events.vocabulary import Role
-from scoring.inputs import of_bin, scaled
-from scoring.literals import column, number, present, total
+from scoring.inputs import FEATURES, of_bin, scaled
+from scoring.layers import layer, score_columns
+from scoring.literals import column, number, present, text, total
 from scoring.models.linear import LinearModel, NumberTerm
 
+MODEL_ID = "model_id"
+SCORED = "scored_model_id"
+OUTPUT = "output_number"
 INTERCEPT = "intercept"
 
 
@@ -21,7 +25,25 @@ def weight_names(role: Role, width: int) -> list[str]:
     return [f"w_{side_of(role)}{place}" for place in range(1, width + 1)]
 
 
-def linear_scores(
+def linear_query(
+    model: LinearModel, features: exp.Select, dialect: str, weights: exp.Query | None
+) -> exp.Select:
+    """Scores of `features`, by `weights` joined on the model's id, or by literals."""
+    if weights is None:
+        return layer(features, FEATURES, score_columns(_scores(model, dialect, None)))
+    # Which model: Hive joins on equal columns only.
+    features = features.select(exp.alias_(text(model.model_id), SCORED, quoted=True))
+    tables = [f"w{output}" for output in range(model.outputs)]
+    query = layer(features, FEATURES, score_columns(_scores(model, dialect, tables)))
+    for output, table in enumerate(tables):
+        rows = exp.select("*").from_(weights.copy().subquery("v"))
+        rows = rows.where(exp.EQ(this=column(OUTPUT, "v"), expression=exp.Literal.number(output)))
+        same = exp.EQ(this=column(MODEL_ID, table), expression=column(SCORED, FEATURES))
+        query = query.join(rows.subquery(table), on=same, copy=False)
+    return query
+
+
+def _scores(
     model: LinearModel, dialect: str, weight_tables: Sequence[str] | None
 ) -> list[exp.Expression]:
     """One raw score an output; `weight_tables` names the table of each, None: literals."""

@@ -15,6 +15,7 @@ from scoring.errors import ScoringError
 
 # Of the dialects, those whose engines know NaN, and hold it equal to itself.
 NAN_EQUALS_NAN = frozenset({"duckdb", "postgres", "spark", "spark2", "databricks"})
+Branch = tuple[exp.Expression, exp.Expression]  # a condition and a value
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -50,9 +51,7 @@ def present(value: exp.Expression, dialect: str) -> exp.Expression:
     return value
 
 
-def case(
-    branches: Sequence[tuple[exp.Expression, exp.Expression]], default: exp.Expression
-) -> exp.Expression:
+def case(branches: Sequence[Branch], default: exp.Expression) -> exp.Expression:
     """The value of the first condition that holds."""
     if not branches:
         return default
@@ -74,3 +73,12 @@ def total(terms: Sequence[exp.Expression], dialect: str) -> exp.Expression:
 
 def _bracketed(term: exp.Expression) -> exp.Expression:
     return exp.Paren(this=term) if isinstance(term, exp.Binary | exp.Neg) else term
+
+
+def conjunction(conditions: Sequence[exp.Expression]) -> exp.Expression:
+    """All of them, each in brackets of its own where it needs them."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    left, right = conjunction(conditions[:half]), conjunction(conditions[half:])
+    return exp.And(this=exp.Paren(this=left), expression=exp.Paren(this=right))

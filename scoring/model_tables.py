@@ -20,9 +20,10 @@ from scoring.expressions import partial_score_query
 from scoring.linear_tables import linear_rows, read_linear, weight_table
 from scoring.literals import column, text
 from scoring.model_rows import Filled, Head, batch
-from scoring.models import ScoringModel
+from scoring.models import LinearModel, ScoringModel, TreeModel
 from scoring.models.document import Combination
 from scoring.tables import Column, ColumnType, Table
+from scoring.tree_tables import read_trees, tree_rows
 
 VERSIONS = Table(
     "model_versions",
@@ -75,7 +76,7 @@ class ModelTables:
         for stored in versions:
             if stored.content == content:
                 return stored
-        for filled in linear_rows(model, content):
+        for filled in _rows_of(model, content):
             self._fill(filled, content)
         stored = StoredModel(
             model_id=model.model_id,
@@ -127,6 +128,8 @@ class ModelTables:
 
     def _weights(self, model: ScoringModel, content: str) -> exp.Query | None:
         """The rows of weights; None: they are literals, here or at this width."""
+        if not isinstance(model, LinearModel):
+            return None
         table = weight_table(model.role, len(model.weights_of(0)))
         wide = len(table.columns) > self._engine.most_columns
         if self._engine.dialect in COMPILED or wide:
@@ -139,7 +142,8 @@ class ModelTables:
             for name in ("model_id", "kind", "role", "combination", "outputs", "digest")
         }
         try:
-            model = read_linear(head, lambda table: self._fetch(table, stored.content))
+            read = read_trees if stored.kind == "trees" else read_linear
+            model = read(head, lambda table: self._fetch(table, stored.content))
         except ValueError:
             raise _unfit(stored) from None
         if _content_of(model) != stored.content:
@@ -161,6 +165,12 @@ class ModelTables:
 
     def _fetch(self, table: Table, content: str) -> Sequence[Sequence[Any]]:
         return self._engine.rows(_rows(table).where(_is("content")), {"content": content})
+
+
+def _rows_of(model: ScoringModel, content: str) -> list[Filled]:
+    return (
+        tree_rows(model, content) if isinstance(model, TreeModel) else linear_rows(model, content)
+    )
 
 
 def _content_of(model: ScoringModel) -> str:

@@ -1,10 +1,15 @@
 """Models as documents, one class a kind; each half reads its own party's columns (C4)."""
 
-from pydantic import TypeAdapter
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from scoring.models.linear import LinearModel
+from scoring.models.trees import TreeModel
 
-ScoringModel = LinearModel
-SCORING_MODEL: TypeAdapter[ScoringModel] = TypeAdapter(ScoringModel)
+ScoringModel = LinearModel | TreeModel
+SCORING_MODEL: TypeAdapter[ScoringModel] = TypeAdapter(
+    Annotated[ScoringModel, Field(discriminator="kind")]
+)
 
-__all__ = ["SCORING_MODEL", "LinearModel", "ScoringModel"]
+__all__ = ["SCORING_MODEL", "LinearModel", "ScoringModel", "TreeModel"]
