@@ -24,6 +24,9 @@ class Check(StrEnum):
     CONFORMANCE = "conformance"
     TREE = "tree"
     CHECKPOINTS = "checkpoints"
+    EQUIVOCATION = "equivocation"
+    MISSING = "missing"
+    ORDER = "order"
 
 
 QUESTIONS = {
@@ -39,6 +42,9 @@ QUESTIONS = {
     Check.CONFORMANCE: "the members of each job kept to the protocol",
     Check.TREE: "the events stand in the Merkle tree whose root the party signed",
     Check.CHECKPOINTS: "what parties signed about their logs fits together, and fits this log",
+    Check.EQUIVOCATION: "everybody has the same version of every event",
+    Check.MISSING: "every member of a job has every shared event of it",
+    Check.ORDER: "in every log, events stand behind their causes",
 }
 
 

@@ -52,7 +52,7 @@ class JobChecks:
             yield f"nobody has asked for the job {history.job} before it"
             return
         try:
-            check_said_by_member(fact, history.terms)
+            check_said_by_member(fact, history.agreement)
             check_conformance(history, fact)
         except (ProtocolError, RefusalError) as error:
             yield str(error)

@@ -225,8 +225,13 @@ def _difference(fact: Fact[Event], expected: _Expected, own: Own) -> str:
         return "the handlers, run again, fail here"
     if isinstance(draft, Work) or expected.type != fact.envelope.type:
         return f"the handlers say {expected.type} here"
+    return difference(fact, draft, own)
+
+
+def difference(fact: Fact[Event], draft: Draft, own: Own) -> str:
+    """How an event differs from a draft of the same type; empty when it does not, to the bit."""
     if draft.event != fact.event:
-        return "the body differs"
+        return f"the body differs in {', '.join(_different_fields(draft.event, fact.event))}"
     references = {
         payload.name: _reference(draft, place, own) for place, payload in enumerate(draft.payloads)
     }
@@ -234,6 +239,12 @@ def _difference(fact: Fact[Event], expected: _Expected, own: Own) -> str:
         if references.pop(told.name, None) != told:
             return f"the payload {told.name} differs"
     return f"the payload {next(iter(references))} is missing" if references else ""
+
+
+def _different_fields(one: Event, other: Event) -> list[str]:
+    """Names only: what stands in them may be private."""
+    said, told = one.model_dump(), other.model_dump()
+    return sorted(name for name in said if said[name] != told[name])
 
 
 def _reference(draft: Draft, place: int, own: Own) -> PayloadReference:

@@ -3,6 +3,7 @@
 HandlersError
 ├── JobError           the job cannot go on; becomes its stream's ending for every member
 │   └── ProtocolError  another member sent what the protocol does not allow
+├── SecretMissingError  a job was decided again without its secret
 ├── PolicyError        the party's own policy file makes no sense
 └── RegistryError      the table of reactions contradicts the catalogue (found at start-up)
 """
@@ -28,6 +29,10 @@ class JobError(HandlersError):
 class ProtocolError(JobError):
     def __init__(self, detail: str) -> None:
         super().__init__("protocol", detail)
+
+
+class SecretMissingError(HandlersError):
+    pass
 
 
 class PolicyError(HandlersError):

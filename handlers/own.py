@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from events.envelope import PayloadReference
 from handlers.drafts import Draft, Payload
+from handlers.errors import SecretMissingError
 from handlers.policy import Policy
 from paillier.feature_blocks import Workers
 from paillier.generator import DeterministicGenerator
@@ -18,6 +19,9 @@ from paillier.keys import PrivateKey
 
 T = TypeVar("T")
 SALT_BYTES = 32
+
+# The master secret, or, for who was shown no more, those of single jobs.
+Secret = bytes | Mapping[str, bytes]
 
 
 class PayloadReader(Protocol):
@@ -34,7 +38,7 @@ class Own:
 
     name: str
     policy: Policy
-    secret: bytes = field(repr=False)
+    secret: Secret = field(repr=False)
     payloads: PayloadReader = field(repr=False)
     private_key: Callable[[str], PrivateKey] = field(repr=False)
     threads: int = 1
@@ -72,12 +76,19 @@ def payload_salt(own: Own, draft: Draft, payload: Payload) -> bytes:
     return own.generator(draft.job, *labels).bytes(SALT_BYTES)
 
 
-def job_secret(secret: bytes, job: str) -> bytes:
-    """The secret of one job: can be shown to an auditor without showing the master."""
+def job_secret(secret: Secret, job: str) -> bytes:
+    """The secret of one job: can be shown to an auditor without showing the master.
+
+    Raises SecretMissingError where only those of other jobs are at hand.
+    """
+    if not isinstance(secret, bytes):
+        if job not in secret:
+            raise SecretMissingError(f"the secret of {job} is not at hand")
+        return secret[job]
     return hmac.digest(secret, b"tallystick job " + job.encode(), "sha256")
 
 
-def secret_commitment(secret: bytes, job: str) -> str:
+def secret_commitment(secret: Secret, job: str) -> str:
     """Binds the party to its job secret without showing it: the secret has 256 random bits."""
     content = b"tallystick job secret commitment " + job_secret(secret, job)
     return hashlib.sha256(content).hexdigest()

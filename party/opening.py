@@ -95,15 +95,20 @@ def keep_private_key(folder: PartyFolder, key: PrivateKey) -> None:
 def read_private_key(folder: PartyFolder, key_id: str) -> PrivateKey:
     """Raises KeyFileError: not here, damaged, or open to other users."""
     path = _private_key_file(folder, key_id)
-    content = read_secret(path)
-    try:
-        numbers = json.loads(content)
-        key = PrivateKey(*(int(numbers[name], 16) for name in ("p", "q", "hs")))
-    except (ValueError, KeyError, TypeError):
-        raise KeyFileError(f"the key file {path} is damaged: restore it from a backup") from None
+    key = read_private_key_file(path)
     if key.public.key_id != key_id:
         raise KeyFileError(f"{path} holds another key than its name says")
     return key
+
+
+def read_private_key_file(path: Path) -> PrivateKey:
+    """As `keep_private_key` wrote it. Raises KeyFileError."""
+    content = read_secret(path)
+    try:
+        numbers = json.loads(content)
+        return PrivateKey(*(int(numbers[name], 16) for name in ("p", "q", "hs")))
+    except (ValueError, KeyError, TypeError):
+        raise KeyFileError(f"the key file {path} is damaged: restore it from a backup") from None
 
 
 def _private_key_file(folder: PartyFolder, key_id: str) -> Path:

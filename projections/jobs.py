@@ -24,8 +24,7 @@ from events.predictions import (
 )
 from events.preparation import PublicKeyIssued
 from events.vocabulary import Role
-from projections.projection import METADATA, WHOLE_NUMBER, Projection, storable
-from store import PayloadStore
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection, storable
 
 THEN = "; then "
 PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored")
@@ -72,9 +71,7 @@ class Job:
     ended: str | None = None
 
 
-def apply(
-    connection: Connection, _position: int, fact: Fact[Event], _payloads: PayloadStore
-) -> None:
+def apply(connection: Connection, _position: int, fact: Fact[Event], _payloads: Payloads) -> None:
     name = storable(fact.job)
     if not name or isinstance(fact.event, OF_A_MODEL):
         return

@@ -7,9 +7,8 @@ from sqlalchemy import Column, Connection, Double, Select, Table, Text, delete, 
 from events.catalogue import Fact
 from events.event import Event
 from events.predictions import PredictionCompleted
-from projections.projection import METADATA, WHOLE_NUMBER, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
 from scoring.results import Results, decode_results, labels_of
-from store import PayloadStore
 
 PAGE = 5000
 
@@ -27,9 +26,7 @@ LABELS = Table(
 )
 
 
-def apply(
-    connection: Connection, _position: int, fact: Fact[Event], payloads: PayloadStore
-) -> None:
+def apply(connection: Connection, _position: int, fact: Fact[Event], payloads: Payloads) -> None:
     """The newest label of a customer, by a model at a threshold, takes the place of an older one.
 
     Without a threshold only classes are labels. `value` is the probability that was compared, or

@@ -7,8 +7,7 @@ from sqlalchemy import Column, Connection, Double, Select, Table, Text, insert, 
 from events.catalogue import Fact
 from events.event import Event
 from events.rounds import LossRecorded
-from projections.projection import METADATA, WHOLE_NUMBER, Projection
-from store import PayloadStore
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
 
 LOSSES = Table(
     "projection_loss_history",
@@ -22,9 +21,7 @@ LOSSES = Table(
 )
 
 
-def apply(
-    connection: Connection, position: int, fact: Fact[Event], _payloads: PayloadStore
-) -> None:
+def apply(connection: Connection, position: int, fact: Fact[Event], _payloads: Payloads) -> None:
     if isinstance(fact.event, LossRecorded):
         connection.execute(
             insert(LOSSES).values(

@@ -25,8 +25,7 @@ from events.catalogue import Fact
 from events.event import Event
 from events.models import ModelSaved
 from projections.errors import ModelDocumentError
-from projections.projection import METADATA, WHOLE_NUMBER, Projection
-from store import PayloadStore
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
 
 INTERCEPT = "(intercept)"
 
@@ -83,7 +82,7 @@ class ModelDocument(_Read):
                 yield variable.name, one.label, one.weight
 
 
-def apply(connection: Connection, position: int, fact: Fact[Event], payloads: PayloadStore) -> None:
+def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
     """Every party's models are listed; the weights are those of the halves that we hold."""
     if not isinstance(fact.event, ModelSaved):
         return

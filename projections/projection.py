@@ -2,17 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table
 
 from events.catalogue import Fact
 from events.event import Event
-from store import PayloadStore
 
 METADATA = MetaData()
 WHOLE_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
-Apply = Callable[[Connection, int, Fact[Event], PayloadStore], None]
+
+class Payloads(Protocol):
+    """What a projection asks of payloads: which are here, and what they say."""
+
+    def has(self, commitment: str) -> bool: ...
+
+    def read(self, commitment: str) -> bytes: ...
+
+
+Apply = Callable[[Connection, int, Fact[Event], Payloads], None]
 
 
 @dataclass(frozen=True)

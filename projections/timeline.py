@@ -6,8 +6,7 @@ from sqlalchemy import Column, Connection, Select, String, Table, Text, insert, 
 
 from events.catalogue import Fact
 from events.event import Event
-from projections.projection import METADATA, WHOLE_NUMBER, Projection, storable
-from store import PayloadStore
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection, storable
 
 LONGEST_TEXT = 80
 LONGEST_WORD = 40  # longer ones are keys and digests, which nobody reads
@@ -30,9 +29,7 @@ TIMELINE_ROWS = Table(
 )
 
 
-def apply(
-    connection: Connection, position: int, fact: Fact[Event], _payloads: PayloadStore
-) -> None:
+def apply(connection: Connection, position: int, fact: Fact[Event], _payloads: Payloads) -> None:
     envelope = fact.envelope
     connection.execute(
         insert(TIMELINE_ROWS).values(

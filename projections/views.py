@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Select, Table, Text, insert, select, update
 
@@ -13,9 +13,9 @@ from projections.jobs import JOBS
 from projections.labels import FINAL_LABELS
 from projections.loss_history import LOSS_HISTORY
 from projections.model_table import MODEL_TABLE
-from projections.projection import METADATA, WHOLE_NUMBER, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
 from projections.timeline import TIMELINE
-from store import Log, PayloadStore
+from store import Entry
 from store.database import lock_while_creating, open_engine, parse_url
 from store.failures import database_failures
 
@@ -30,6 +30,12 @@ CHECKPOINTS = Table(
 )
 
 
+class Entries(Protocol):
+    """A log, as far as views read it."""
+
+    def read(self, after: int, limit: int) -> list[Entry]: ...
+
+
 class Views:
     """The projections' tables at a database address: the log's own, or another.
 
@@ -38,7 +44,7 @@ class Views:
     """
 
     def __init__(
-        self, url: str, payloads: PayloadStore, projections: Sequence[Projection] = PROJECTIONS
+        self, url: str, payloads: Payloads, projections: Sequence[Projection] = PROJECTIONS
     ) -> None:
         self._url = parse_url(url)
         self._payloads = payloads
@@ -52,7 +58,7 @@ class Views:
                 if known.get(projection.name) != projection.version:
                     _start_over(connection, projection)
 
-    def catch_up(self, log: Log, batch: int = 500) -> int:
+    def catch_up(self, log: Entries, batch: int = 500) -> int:
         """Apply what the log has and the views have not; returns the position reached.
 
         A transaction takes `batch` entries and moves the checkpoints with the rows: killed at any
@@ -72,7 +78,7 @@ class Views:
                             projection.apply(connection, entry.position, fact, self._payloads)
                 self._move_checkpoints(connection, reached, entries[-1].position)
 
-    def rebuild(self, log: Log, batch: int = 500) -> int:
+    def rebuild(self, log: Entries, batch: int = 500) -> int:
         """Drop every table and make it again from the log: the same rows (requirement D3)."""
         with self._writing() as connection:
             lock_while_creating(connection)
@@ -87,14 +93,8 @@ class Views:
 
     def digest(self, projection: Projection) -> str:
         """SHA-256 over all rows, sorted: equal digests, equal tables, on any database."""
-        digest = hashlib.sha256()
-        for table in projection.tables:
-            digest.update(f"{table.name}\n".encode())
-            for line in sorted(
-                json.dumps(row, sort_keys=True) for row in self.select(select(table))
-            ):
-                digest.update(f"{line}\n".encode())
-        return digest.hexdigest()
+        with database_failures(self._url), self._engine.begin() as connection:
+            return rows_digest(connection, projection)
 
     def digests(self) -> dict[str, str]:
         """The digest of every projection, by name."""
@@ -123,6 +123,17 @@ class Views:
             connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
+
+
+def rows_digest(connection: Connection, projection: Projection) -> str:
+    """SHA-256 over all rows of a projection's tables, sorted."""
+    digest = hashlib.sha256()
+    for table in projection.tables:
+        digest.update(f"{table.name}\n".encode())
+        rows = (dict(row) for row in connection.execute(select(table)).mappings())
+        for line in sorted(json.dumps(row, sort_keys=True) for row in rows):
+            digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
 
 
 def _start_over(connection: Connection, projection: Projection) -> None:

@@ -32,6 +32,7 @@ from tallystick.commands.log import log_app
 from tallystick.commands.party import party_app
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
+from tallystick.commands.secret import secret_app
 from tallystick.commands.train import train
 from tallystick.errors import JobFailedError, TallyError
 from tallystick.log_output import configure_logging, is_debugging
@@ -67,6 +68,7 @@ app.add_typer(job_app, name="job")
 app.command()(train)
 app.add_typer(log_app, name="log")
 app.add_typer(audit_app, name="audit")
+app.add_typer(secret_app, name="secret")
 app.add_typer(projections_app, name="projections")
 app.command()(schema)
 app.command()(bench)

@@ -1,17 +1,21 @@
 """`tally audit`: prove what every party did, from logs alone (requirement D4)."""
 
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from audit.comparison import Comparison, compare
 from audit.findings import CheckResult
 from audit.log_copy import LogCopy
 from audit.opening import open_log
 from audit.verification import EVERY_CHECK, QUICK_CHECKS, Verification, verify
 from events.card import PartyCard
 from party.trust import read_card
+from tallystick.commands.again import reexecute_log, replay_log
 from tallystick.commands.proofs import check_proof, checkpoint, prove
 from tallystick.terminal import note, say, show_table
 
@@ -25,6 +29,8 @@ audit_app = typer.Typer(
 audit_app.command("checkpoint")(checkpoint)
 audit_app.command("prove")(prove)
 audit_app.command("check-proof")(check_proof)
+audit_app.command("replay")(replay_log)
+audit_app.command("reexecute")(reexecute_log)
 
 Logs = Annotated[list[str], typer.Argument(metavar="LOG…", help="The logs.")]
 Cards = Annotated[
@@ -74,6 +80,33 @@ def verify_logs(
         raise typer.Exit(NOT_HELD)
 
 
+@audit_app.command("compare")
+def compare_logs(
+    logs: Logs,
+    card: Cards = None,
+    cores: Annotated[
+        int, typer.Option(min=1, help="How many cores to use; all of them without this.")
+    ] = os.cpu_count() or 1,
+    as_json: AsJson = False,
+) -> None:
+    """Hold two or more parties' logs against each other: what no single log can show.
+
+    The same version of every event on both sides, nothing missing, causes before effects, and what
+    each party signed about its log against that log. Exit code 0 when everything holds, 1 if not.
+    """
+    if len(logs) < 2:
+        raise typer.BadParameter("name at least two logs")
+    with ExitStack() as stack:
+        copies = [stack.enter_context(open_log(place, read_cards(card))) for place in logs]
+        result = compare(copies, cores=cores)
+    if as_json:
+        typer.echo(result.model_dump_json(indent=1))
+    else:
+        show_comparison(result)
+    if not result.holds:
+        raise typer.Exit(NOT_HELD)
+
+
 def read_cards(paths: list[Path] | None) -> list[PartyCard]:
     return [read_card(path) for path in paths or ()]
 
@@ -92,18 +125,31 @@ def show_verification(result: Verification) -> None:
     for name, fingerprint in result.fingerprints.items():
         say(f"key of {name}: {fingerprint}", style="dim")
     say("")
-    rows = [(str(one.check), _verdict(one), f"{one.examined:,}") for one in result.checks]
+    _show_checks(result.checks)
+    say("everything holds" if result.holds else "THIS LOG DOES NOT HOLD")
+    say("")
+
+
+def show_comparison(result: Comparison) -> None:
+    for log in result.logs:
+        say(log)
+    say(f"{result.events:,} shared events in jobs {', '.join(result.jobs) or '(none)'}")
+    say("")
+    _show_checks(result.checks)
+    say("the logs agree" if result.holds else "THESE LOGS CONTRADICT EACH OTHER")
+
+
+def _show_checks(checks: Sequence[CheckResult]) -> None:
+    rows = [(str(one.check), _verdict(one), f"{one.examined:,}") for one in checks]
     show_table(("check", "result", "examined"), rows, right="examined")
-    for one in result.checks:
+    for one in checks:
         for finding in one.findings[:LONGEST_LIST]:
             say(f"FAILS  {one.check}: {finding.place}: {finding.detail}")
         if len(one.findings) > LONGEST_LIST:
             say(f"FAILS  {one.check}: and {len(one.findings) - LONGEST_LIST:,} more; see --json")
-    for one in result.checks:
+    for one in checks:
         for text in one.notes:
             note(f"note: {one.check}: {text}")
-    say("everything holds" if result.holds else "THIS LOG DOES NOT HOLD")
-    say("")
 
 
 def _verdict(result: CheckResult) -> str:

@@ -99,7 +99,7 @@ def test_an_altered_body_is_found(federation: Federation) -> None:
     place = place_of(entries, "bank", "RowsAligned")
     data = {**entries[place].envelope.data, "held_out_rows": 0}
     entries[place] = changed(entries[place], data=data)
-    assert found(entries, bank) == ("RowsAligned", "the body differs")
+    assert found(entries, bank) == ("RowsAligned", "the body differs in held_out_rows")
     (first, *_) = reexecute(entries, bank.own).divergences
     assert (first.position, first.stream) == (entries[place].position, f"{JOB}/{JOB}")
 

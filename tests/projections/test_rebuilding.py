@@ -15,6 +15,7 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, TrainingStopped
 from events.rounds import RoundCompleted
 from projections import LOSS_HISTORY, PROJECTIONS, TIMELINE, Views, losses, timeline
+from projections.projection import Payloads
 from store import Log, PayloadStore
 from tests.projections.stories import MODEL, Story, append, say
 from tests.store.conftest import fresh_postgres_log
@@ -101,9 +102,7 @@ def test_a_step_that_fails_moves_neither_rows_nor_checkpoint(
     append(log, *Story().whole(payloads))
     failing = True
 
-    def apply(
-        connection: Connection, position: int, fact: Fact[Event], payloads: PayloadStore
-    ) -> None:
+    def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
         TIMELINE.apply(connection, position, fact, payloads)
         if failing and position == 7:
             raise ZeroDivisionError
@@ -132,9 +131,7 @@ def test_a_new_version_starts_over_and_the_others_go_on(
     old.close()
     applied: list[int] = []
 
-    def apply(
-        connection: Connection, position: int, fact: Fact[Event], payloads: PayloadStore
-    ) -> None:
+    def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
         applied.append(position)
         LOSS_HISTORY.apply(connection, position, fact, payloads)
 
