@@ -1,6 +1,6 @@
 """Training's features through a kind's extraction, with labels of their own (P1, S5)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from party.choosing import SourceSettings, chooser
+from party.column_spool import ColumnSpool
 from party.errors import SourceError
 from party.raw import Choice, ColumnKind, RawColumn, RawTable
 from party.source_files import as_features, read_file
@@ -41,7 +42,7 @@ def read_samples(
         features = [name for name in extracted.names if name != OBSERVED_AT]
         choice = _choice(settings, features)
         query = features_of(samples, samples.batch, extracted).order_by(column(SAMPLE_ID))
-        raw = _collect(samples.batch.stream(query), choice, extracted)
+        raw = _collect(samples.batch.stream(query), choice, extracted, folder)
     except ScoringError as error:
         raise SourceError(str(error)) from None
     return (raw, ()) if labels is None else _join(raw, labels)
@@ -61,39 +62,52 @@ def _labels(settings: SourceSettings, folder: Path) -> RawTable | None:
         return Choice(chosen.id, chosen.label, ())
 
     if settings.file is not None:
-        return read_file(folder / settings.file, choose, None)
+        return read_file(folder / settings.file, choose, None, folder)
     if settings.url is not None:
-        return as_features(read_query(settings.url, str(settings.query), choose), None)
+        raw = read_query(settings.url, str(settings.query), choose, folder)
+        return as_features(raw, None, folder)
     return None
 
 
-def _collect(batches: Iterable[pa.RecordBatch], choice: Choice, extracted: Extracted) -> RawTable:
+def _collect(
+    batches: Iterable[pa.RecordBatch], choice: Choice, extracted: Extracted, folder: Path
+) -> RawTable:
     ids: list[str | None] = []
-    pieces: dict[str, list[npt.NDArray[np.float64] | npt.NDArray[np.object_]]] = {
-        name: [] for name in choice.features
-    }
+    spool = ColumnSpool(choice.features, folder)
     for batch in batches:
         ids += batch.column(SAMPLE_ID).to_pylist()
-        for name, of_name in pieces.items():
-            of_name.append(_array(batch.column(extracted.names[name])))
-    columns = {}
-    for name in choice.features:
-        type_ = extracted.kinds[name].type
-        kind = {ColumnType.TEXT: ColumnKind.TEXT, ColumnType.TIME: ColumnKind.DATE}.get(
-            type_, ColumnKind.NUMBER
-        )
-        dtype = object if kind is ColumnKind.TEXT else np.float64
-        values = np.concatenate([np.empty(0, dtype), *pieces.pop(name)])
-        columns[name] = RawColumn(kind, values)
-    return RawTable(choice, ids, columns)
+        for name in choice.features:
+            array, type_ = batch.column(extracted.names[name]), extracted.kinds[name].type
+            if type_ is ColumnType.TEXT:
+                spool.append_texts(name, array)
+            else:
+                kind = ColumnKind.DATE if type_ is ColumnType.TIME else ColumnKind.NUMBER
+                spool.append(name, kind, array.to_numpy(zero_copy_only=False))
+    return RawTable(choice, ids, spool)
 
 
-def _array(column: pa.Array) -> npt.NDArray[np.float64] | npt.NDArray[np.object_]:
-    if pa.types.is_string(column.type):
-        texts: npt.NDArray[np.object_] = np.array(column.to_pylist(), dtype=object)
-        return texts
-    numbers: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
-    return numbers.astype(np.float64, copy=False)
+class _SomeRows(Mapping[str, RawColumn]):
+    """Some rows of columns that are read when they are asked for, and one column more."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, RawColumn],
+        rows: npt.NDArray[np.int64],
+        more: Mapping[str, RawColumn],
+    ) -> None:
+        self._columns, self._rows, self._more = columns, rows, more
+
+    def __getitem__(self, name: str) -> RawColumn:
+        if name in self._more:
+            return self._more[name]
+        column = self._columns[name]
+        return RawColumn(column.kind, column.values[self._rows])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._columns), **self._more})
+
+    def __len__(self) -> int:
+        return len(self._columns.keys() | self._more.keys())
 
 
 def _join(raw: RawTable, labels: RawTable) -> tuple[RawTable, tuple[str, ...]]:
@@ -107,8 +121,8 @@ def _join(raw: RawTable, labels: RawTable) -> tuple[RawTable, tuple[str, ...]]:
         raise SourceError("no sample has a label: are the ids of both written alike?")
     label = labels.columns[name]
     of_rows = np.array([place[str(raw.ids[row])] for row in rows])
-    columns = {one: RawColumn(found.kind, found.values[rows]) for one, found in raw.columns.items()}
-    columns[name] = RawColumn(label.kind, label.values[of_rows])
+    of_samples = RawColumn(label.kind, label.values[of_rows])
+    columns = _SomeRows(raw.columns, np.array(rows), {name: of_samples})
     choice = Choice(raw.choice.id, name, raw.choice.features)
     note = (
         f"{len(rows)} samples have a label; {len(raw.ids) - len(rows)} without one are left out, "

@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import (
@@ -20,15 +21,20 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from party.column_spool import ColumnSpool
 from party.errors import SourceError
-from party.raw import Choose, ColumnKind, RawColumn, RawTable
+from party.raw import Choose, ColumnKind, RawTable
 
-ROWS_AT_A_TIME = 5_000
+# Python's own objects are several times larger than the numbers that become of them.
+VALUES_AT_A_TIME = 1 << 20
 EPOCH = dt.date(1970, 1, 1)
 
 
-def read_query(url: str, query: str, choose: Choose) -> RawTable:
-    """Read the chosen columns of a query. Raises SourceError; a password is never in its text."""
+def read_query(url: str, query: str, choose: Choose, folder: Path | None = None) -> RawTable:
+    """Read the chosen columns of a query, by way of a file in `folder`.
+
+    Raises SourceError; a password is never in its text.
+    """
     try:
         engine = create_engine(url)
     except NoSuchModuleError:
@@ -39,14 +45,14 @@ def read_query(url: str, query: str, choose: Choose) -> RawTable:
         raise SourceError("its url is not a SQLAlchemy address (dialect://…)") from None
     try:
         with engine.connect() as connection:
-            return _read(connection, query, choose)
+            return _read(connection, query, choose, folder)
     except SQLAlchemyError as error:
         raise SourceError(f"{_reason(error)}") from None
     finally:
         engine.dispose()
 
 
-def _read(connection: Connection, query: str, choose: Choose) -> RawTable:
+def _read(connection: Connection, query: str, choose: Choose, folder: Path | None) -> RawTable:
     # A colon in the query is the query's own, not a parameter.
     result = connection.execution_options(stream_results=True).execute(
         text(query.replace(":", "\\:"))
@@ -54,13 +60,14 @@ def _read(connection: Connection, query: str, choose: Choose) -> RawTable:
     names = list(result.keys())
     choice = choose(names)
     ids: list[str | None] = []
-    pieces: dict[str, list[RawColumn]] = {name: [] for name in choice.measured}
-    for rows in result.partitions(ROWS_AT_A_TIME):
+    spool = ColumnSpool(choice.measured, folder)
+    kinds: dict[str, ColumnKind] = {}
+    for rows in result.partitions(max(1, VALUES_AT_A_TIME // len(names))):
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         ids += [_id(value, choice.id) for value in columns[choice.id]]
-        for name, of_name in pieces.items():
-            of_name.append(_piece(name, columns[name]))
-    return RawTable(choice, ids, {name: _join(name, parts) for name, parts in pieces.items()})
+        for name in choice.measured:
+            _keep(spool, kinds, name, columns[name])
+    return RawTable(choice, ids, spool)
 
 
 def _id(value: object, name: str) -> str | None:
@@ -72,17 +79,23 @@ def _id(value: object, name: str) -> str | None:
     raise SourceError(f"the id column {name} is neither text nor whole numbers; cast it to text")
 
 
-def _piece(name: str, values: Sequence[Any]) -> RawColumn:
-    """Some rows of a column; a column with no value at all is numeric for now."""
-    kinds = {_kind(name, value) for value in values if value is not None} or {ColumnKind.NUMBER}
-    if len(kinds) > 1:
-        raise _mixed(name)
-    kind = kinds.pop()
+def _keep(
+    spool: ColumnSpool, kinds: dict[str, ColumnKind], name: str, values: Sequence[Any]
+) -> None:
+    """Some rows of a column, whose kind is that of its first values; missing ones have none."""
+    found = {_kind(name, value) for value in values if value is not None}
+    if not found:
+        spool.append_missing(name, len(values))
+        return
+    kind = kinds.setdefault(name, next(iter(found)))
+    if found != {kind}:
+        raise SourceError(f"the column {name} mixes numbers, dates or text; cast it in the query")
     if kind is ColumnKind.TEXT:
-        return RawColumn(kind, np.array(values, dtype=object))
+        spool.append_texts(name, pa.array(values, pa.string()))
+        return
     number = _days if kind is ColumnKind.DATE else float
     floats = [np.nan if value is None else number(value) for value in values]
-    return RawColumn(kind, np.array(floats, np.float64))
+    spool.append(name, kind, np.array(floats, np.float64))
 
 
 def _kind(name: str, value: object) -> ColumnKind:
@@ -101,29 +114,6 @@ def _kind(name: str, value: object) -> ColumnKind:
 def _days(value: dt.date) -> float:
     day = value.date() if isinstance(value, dt.datetime) else value
     return float((day - EPOCH).days)
-
-
-def _join(name: str, pieces: list[RawColumn]) -> RawColumn:
-    kinds = {piece.kind for piece in pieces if not _empty(piece)} or {ColumnKind.NUMBER}
-    if len(kinds) > 1:
-        raise _mixed(name)
-    kind = kinds.pop()
-    values: list[npt.NDArray[Any]] = [
-        np.full(len(piece.values), None if kind is ColumnKind.TEXT else np.nan, object)
-        if _empty(piece)
-        else piece.values
-        for piece in pieces
-    ]
-    dtype = object if kind is ColumnKind.TEXT else np.float64
-    return RawColumn(kind, np.concatenate(values).astype(dtype) if values else np.empty(0, dtype))
-
-
-def _empty(piece: RawColumn) -> bool:
-    return piece.kind is ColumnKind.NUMBER and bool(np.isnan(piece.values.astype(np.float64)).all())
-
-
-def _mixed(name: str) -> SourceError:
-    return SourceError(f"the column {name} mixes numbers, dates or text; cast it in the query")
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -5,7 +5,7 @@ missing) or of categories (None for missing), labels. Messages name files and co
 rows; they never quote an id or a value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,10 +30,13 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """One party's rows; `notes` say to its own people what was found and decided."""
+    """One party's rows; `notes` say to its own people what was found and decided.
+
+    A column is read from the disk whenever it is asked for.
+    """
 
     ids: list[str]
-    columns: dict[str, Column]
+    columns: Mapping[str, Column]
     label: Floats | None
     rules: Mapping[str, Rule]
     notes: tuple[str, ...]
@@ -47,7 +50,9 @@ def read_source(
     folder: Path | None = None,
     open_kind: OpenKind | None = None,
 ) -> Table:
-    """Read everything; a relative file starts at `folder`. Raises SourceError.
+    """Read everything, by way of a file in `folder`, where a relative file name starts too.
+
+    Raises SourceError.
 
     `open_kind` opens the kind of samples that the source names.
 
@@ -64,9 +69,9 @@ def read_source(
     path = (folder or Path()) / settings.file if settings.file is not None else None
     try:
         if path is not None:
-            return _table(read_file(path, choose, settings.observed_on), settings, kind)
-        raw = read_query(str(settings.url), str(settings.query), choose)
-        return _table(as_features(raw, settings.observed_on), settings, kind)
+            return _table(read_file(path, choose, settings.observed_on, folder), settings, kind)
+        raw = read_query(str(settings.url), str(settings.query), choose, folder)
+        return _table(as_features(raw, settings.observed_on, folder), settings, kind)
     except SourceError as error:
         raise SourceError(f"{path or 'the query of the source'}: {error}") from None
 
@@ -76,12 +81,26 @@ def _table(raw: RawTable, settings: SourceSettings, kind: Kind) -> Table:
     label = None
     if raw.choice.label is not None:
         label = _label(raw.choice.label, raw.columns[raw.choice.label], kind)
-    columns: dict[str, Column] = {}
-    notes: list[str] = []
-    for name in raw.choice.features:
-        columns[name], note = _feature(name, raw.columns[name], settings)
-        notes += [note] if note else []
-    return Table(ids, columns, label, settings.rules, tuple(notes))
+    notes = [_feature(name, raw.columns[name], settings)[1] for name in raw.choice.features]
+    columns = _Features(raw, settings)
+    return Table(ids, columns, label, settings.rules, tuple(note for note in notes if note))
+
+
+class _Features(Mapping[str, Column]):
+    """The features of a table that was found good, each read when it is asked for (P6)."""
+
+    def __init__(self, raw: RawTable, settings: SourceSettings) -> None:
+        self._raw = raw
+        self._settings = settings
+
+    def __getitem__(self, name: str) -> Column:
+        return _feature(name, self._raw.columns[name], self._settings)[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw.choice.features)
+
+    def __len__(self) -> int:
+        return len(self._raw.choice.features)
 
 
 def _checked_ids(raw: RawTable) -> list[str]:
