@@ -21,6 +21,8 @@ from paillier.keys import PublicKey
 from paillier.workers import blocks, in_parallel
 
 VALUES_BLOCK = 256
+# With gmpy2 every row of the table comes from far memory, so it should serve many values at once.
+GMPY2_VALUES_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,11 @@ def raise_and_add(
             return raise_and_add_block(rows.kernel, rows.elements, digits, plaintexts[block])
         return _by_table(key, rows, digits, plaintexts[block])
 
+    size = VALUES_BLOCK
     if table.window and not isinstance(rows, CompiledRows):
         # Threads of gmpy2 meet after every product: measured, two take as long as one.
-        threads = 1
-    results = in_parallel(raise_block, blocks(len(plaintexts), VALUES_BLOCK, threads), threads)
+        size, threads = GMPY2_VALUES_BLOCK, 1
+    results = in_parallel(raise_block, blocks(len(plaintexts), size, threads), threads)
     return [ciphertext for result in results for ciphertext in result]
 
 

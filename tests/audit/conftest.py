@@ -54,7 +54,10 @@ def terms(alignment: Alignment = "hash") -> Terms:
 
 
 def trained_federation(
-    folder: Path, alignment: Alignment = "hash", **other_handlers: Decide
+    folder: Path,
+    alignment: Alignment = "hash",
+    job: Terms | None = None,
+    **other_handlers: Decide,
 ) -> Federation:
     """Let three parties train on 240 customers; a party may have handlers of its own."""
     write_tables(folder)
@@ -68,7 +71,7 @@ def trained_federation(
     nodes = [
         Node(party, broker, other_handlers.get(name, decide)) for name, party in parties.items()
     ]
-    request_training(parties["bank"], JOB, terms(alignment))
+    request_training(parties["bank"], JOB, job or terms(alignment))
     run(*nodes)
     for party in parties.values():
         CheckpointKeeper(party).step(0)

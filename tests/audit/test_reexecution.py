@@ -22,7 +22,7 @@ from handlers.reactions import decide
 from party.opening import Party
 from party.requesting import cancel_training
 from store.entry import Entry
-from tests.audit.conftest import JOB, Federation, trained_federation
+from tests.audit.conftest import JOB, Federation, terms, trained_federation
 from tests.simulation import MemoryPayloads
 
 Entries = list[Entry]
@@ -91,6 +91,22 @@ def test_an_honest_log_holds_and_tells_what_was_believed(
     assert result.from_outside == from_outside
     own = [entry for entry in entries if entry.envelope.source == name]
     assert result.repeated + sum(from_outside.values()) == len(own)
+
+
+def test_a_job_whose_customers_share_ciphertexts_is_executed_again_as_it_was(
+    tmp_path: Path,
+) -> None:
+    """Masks, cuts and all: the same randomness gives the same events at every party (T4 to T7)."""
+    shared = {"profile": "patent", "rows_per_ciphertext": 4}
+    federation = trained_federation(tmp_path, job=terms().model_copy(update=shared))
+    for name, party in federation.parties.items():
+        entries = log_of(party)
+        result = reexecute(entries, party.own)
+        assert result.divergences == ()
+        own = [entry for entry in entries if entry.envelope.source == name]
+        assert result.repeated + sum(result.from_outside.values()) == len(own)
+    last = entries[place_of(entries, "arbiter", "TrainingStopped")].envelope.data
+    assert last == {"round": 2, "reason": "round limit"}
 
 
 def test_an_altered_body_is_found(federation: Federation) -> None:
