@@ -2,18 +2,17 @@
 
 import pytest
 
-from events.catalogue import Fact
-from events.event import Event
-from events.lifecycle import TrainingAccepted, TrainingFailed, TrainingStopped
+from events.lifecycle import TrainingFailed, TrainingStopped
 from events.rounds import EncryptedGradientPosted, MaskedResultDecrypted, StopFlagRaised
 from handlers.policy import Policy
 from paillier.keys import PrivateKey
+from tallystick.testing import Events
 from tests.handlers.conftest import federation_rows
 from tests.simulation import OPEN_POLICY, SimulatedParty, Simulation, job_terms
 
 
-def said_by(party: SimulatedParty, source: str) -> list[str]:
-    return [fact.envelope.type for fact in party.facts if fact.source == source]
+def said_by(party: SimulatedParty, source: str) -> Events:
+    return Events(party.facts).said_by(source)
 
 
 def test_each_party_says_exactly_its_part_of_a_job(key: PrivateKey) -> None:
@@ -21,7 +20,7 @@ def test_each_party_says_exactly_its_part_of_a_job(key: PrivateKey) -> None:
     federation = Simulation(job_terms(maximum_rounds=2), federation_rows(), key).run()
     round_of_participant = ["EncryptedScorePosted", "EncryptedGradientPosted", "StopFlagRaised"]
     private_of_round = ["ParametersUpdated", "LossRecorded"]
-    assert said_by(federation["bank"], "bank") == [
+    said_by(federation["bank"], "bank").exactly(
         "DataSnapshotted",
         "TrainingRequested",
         "RowsAligned",
@@ -36,24 +35,24 @@ def test_each_party_says_exactly_its_part_of_a_job(key: PrivateKey) -> None:
         ],
         "ModelSaved",
         "ModelEvaluated",
-    ]
-    assert said_by(federation["arbiter"], "partner") == [
+    )
+    said_by(federation["arbiter"], "partner").exactly(
         "TrainingAccepted",
         "IdentifiersPosted",
         "FeaturesPrepared",
         *2 * round_of_participant,
         "ModelSaved",
         "PartialScoreReturned",
-    ]
+    )
     decryptions = ["MaskedResultDecrypted", "MaskedResultDecrypted"]
-    assert said_by(federation["bank"], "arbiter") == [
+    said_by(federation["bank"], "arbiter").exactly(
         "TrainingAccepted",
         "PublicKeyIssued",
         *decryptions,
         "RoundCompleted",
         *decryptions,
         "TrainingStopped",
-    ]
+    )
 
 
 @pytest.mark.parametrize("participants", [1, 3])
@@ -63,15 +62,12 @@ def test_everybody_has_the_same_shared_events_and_no_private_one(
     federation = Simulation(
         job_terms(participants, auditors=1), federation_rows(participants), key, seed=3
     ).run()
-    shared = [
-        {fact.envelope.id for fact in party.facts if not fact.envelope.is_private}
-        for party in federation.parties.values()
-    ]
-    assert all(events == shared[0] for events in shared)
+    bank = Events(federation["bank"].facts)
     for name, party in federation.parties.items():
-        private = {fact.source for fact in party.facts if fact.envelope.is_private}
-        assert private <= {name}
-    assert said_by(federation["auditor-1"], "auditor-1") == []
+        events = Events(party.facts)
+        events.shared.same_as(bank.shared)
+        assert {fact.source for fact in events.private} <= {name}
+    assert len(said_by(federation["auditor-1"], "auditor-1")) == 0
 
 
 def test_the_auditor_holds_no_payload(key: PrivateKey) -> None:
@@ -106,11 +102,12 @@ def test_a_masked_result_goes_to_its_owner_alone(key: PrivateKey) -> None:
 
 def test_every_party_sends_a_flag_in_every_round(key: PrivateKey) -> None:
     federation = Simulation(job_terms(2, maximum_rounds=3), federation_rows(2), key).run()
-    history = federation["arbiter"].history
-    assert history is not None
+    events = Events(federation["arbiter"].facts)
     for number in (1, 2, 3):
-        assert len(history.of(StopFlagRaised, round=number)) == 3
-        assert len(history.of(EncryptedGradientPosted, round=number)) == 3
+        for kind in (StopFlagRaised, EncryptedGradientPosted):
+            events.expect(kind, round=number).from_each("bank", "partner-1", "partner-2")
+    events.expect(StopFlagRaised).because_of(MaskedResultDecrypted)
+    events.expect(EncryptedGradientPosted).because_of("EncryptedResidualPosted")
 
 
 def test_the_stop_needs_every_flag_in_the_same_round(key: PrivateKey) -> None:
@@ -138,16 +135,11 @@ def test_a_decline_ends_the_job_for_everybody_with_the_reason(key: PrivateKey) -
         failed = party.event(TrainingFailed)
         assert failed.code == "declined"
         assert "partner-2 declined: bank is not among" in failed.detail
-        assert "IdentifiersPosted" not in party.types()
+        Events(party.facts).never("IdentifiersPosted")
 
 
 def test_identifiers_leave_only_after_everybody_has_accepted(key: PrivateKey) -> None:
     federation = Simulation(job_terms(2), federation_rows(2), key, seed=5).run()
-    partner = federation["partner-1"]
-    posted = partner.types().index("IdentifiersPosted")
-    before = [fact.source for fact in partner.facts[:posted] if is_acceptance(fact)]
-    assert sorted(before) == ["arbiter", "partner-1", "partner-2"]
-
-
-def is_acceptance(fact: Fact[Event]) -> bool:
-    return isinstance(fact.event, TrainingAccepted)
+    events = Events(federation["partner-1"].facts)
+    events.expect("TrainingAccepted").from_each("arbiter", "partner-1", "partner-2")
+    events.expect("TrainingAccepted").before("IdentifiersPosted")
