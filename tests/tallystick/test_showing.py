@@ -23,7 +23,9 @@ def test_log_show_is_a_readable_sequence(trained: Trained) -> None:
     assert [int(line.split()[0]) for line in lines] == list(range(1, len(lines) + 1))
     requested = next(line for line in lines if "TrainingRequested" in line)
     assert "bank         -> TrainingRequested" in requested
-    assert "alignment_key bytes[32] 32 B, sealed to partner" in requested
+    assert "alignment_key bytes[0] 0 B, sealed to partner" in requested  # psi needs none
+    blinded = next(line for line in lines if "BlindedIdentifiersPosted" in line)
+    assert "batch 1; points points[220] 6.9 KiB, sealed to partner" in blinded
     aligned = next(line for line in lines if "RowsAligned" in line)
     assert "job spring; held out rows 40; rows 200; training rows 160; " in aligned
     posted = next(line for line in lines if "EncryptedScorePosted" in line)
