@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from events import (
     intersection,
     lifecycle,
+    mart,
     models,
     predictions,
     preparation,
@@ -133,6 +134,8 @@ CATALOGUE = Catalogue(
         intersection.PeerIdentifiersBlinded,
         intersection.IntersectionComputed,
         intersection.RowsMatched,
+        mart.FeaturesDelivered,
+        mart.IdentifiersMatched,
         preparation.LabelsShared,
         preparation.RowsAligned,
         preparation.DataPrepared,

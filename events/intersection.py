@@ -17,7 +17,7 @@ class IntersectionsCounted(Event):
     """How many sets this requester had compared here in the last day: the policy's quota."""
 
     PRIVATE: ClassVar = True
-    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
+    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT, Role.MART})
     job: str
     requester: PartyName
     within_a_day: int = Field(ge=0)

@@ -22,13 +22,15 @@ FailureCode = Literal[
     "internal",
 ]
 StopReason = Literal["all flags raised", "round limit"]
-ANY_MEMBER = frozenset({Role.LOCAL, Role.PARTICIPANT, Role.ARBITER})
+ANSWERING = frozenset({Role.PARTICIPANT, Role.ARBITER, Role.MART})
+ANY_MEMBER = ANSWERING | {Role.LOCAL}
 LONGEST_DETAIL = 1000
 
 
 class TrainingFailed(Ending):
     """The job is over without a model, and why, for every member."""
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = ANY_MEMBER
     code: FailureCode
     detail: str = Field(max_length=LONGEST_DETAIL)
@@ -56,7 +58,8 @@ class TrainingRequested(Opening):
 class TrainingAccepted(Event):
     """A member agrees to the terms; a data party also commits to its data (requirements A3, D4)."""
 
-    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT, Role.ARBITER})
+    VERSION: ClassVar = 2
+    ISSUERS: ClassVar = ANSWERING
     customers: int = Field(ge=0)
     secret_commitment: Digest
     data_commitment: Digest | None
@@ -65,7 +68,8 @@ class TrainingAccepted(Event):
 class TrainingDeclined(Event):
     """A member does not take part; the reason is for the party that asked."""
 
-    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT, Role.ARBITER})
+    VERSION: ClassVar = 2
+    ISSUERS: ClassVar = ANSWERING
     reason: str = Field(max_length=500)
 
 

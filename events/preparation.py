@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from events.event import Event, kept, payload_rules, sealed_to
-from events.vocabulary import DATA_ROLES, Digest, Role
+from events.event import Event, PayloadRule, kept, payload_rules, sealed_to
+from events.vocabulary import DATA_ROLES, TABLE_ROLES, Digest, Role
 
 # At most a key of 8,192 bits, squared.
 Hexadecimal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,4096}$")]
@@ -14,8 +14,9 @@ Hexadecimal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,4096}$")]
 class DataSnapshotted(Event):
     """A party's own rows, frozen as they were read (requirements P1 to P4); private."""
 
+    VERSION: ClassVar = 2
     PRIVATE: ClassVar = True
-    ISSUERS: ClassVar = DATA_ROLES
+    ISSUERS: ClassVar = TABLE_ROLES
     PAYLOADS: ClassVar = payload_rules(
         table=kept("table", "ids, columns and labels, exactly as training reads them"),
         notes=kept("json", "how columns were read, for the party's own people"),
@@ -48,11 +49,19 @@ class PublicKeyIssued(Event):
 
 
 class IdentifiersPosted(Event):
-    """Keyed hashes of a participant's customers, sorted, for the local party to match (A1, A2)."""
+    """Keyed hashes of a party's customers, sorted, for another to match (A1, A2).
 
-    ISSUERS: ClassVar = frozenset({Role.PARTICIPANT})
+    A participant's for the local party; the local party's for the mart.
+    """
+
+    VERSION: ClassVar = 2
+    ISSUERS: ClassVar = DATA_ROLES
     PAYLOADS: ClassVar = payload_rules(
-        handles=sealed_to(Role.LOCAL, "handles", "keyed hashes, sorted, 16 bytes each")
+        handles=PayloadRule(
+            "handles",
+            frozenset({Role.LOCAL, Role.MART}),
+            "keyed hashes, sorted, 16 bytes each, for the one that matches",
+        )
     )
     customers: int = Field(ge=1)
 

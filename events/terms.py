@@ -12,7 +12,7 @@ Kind = Literal["logistic", "linear"]
 Profile = Literal["default", "patent"]
 InterceptAt = Literal["local", "participant", "none"]
 Coding = Literal["one-hot", "ordinal"]
-Alignment = Literal["hash", "psi"]
+Alignment = Literal["hash", "psi", "mart"]
 
 
 class Member(Frozen):
@@ -110,6 +110,11 @@ class Terms(Agreement):
         ):
             if not least <= len(self.named(role)) <= most:
                 raise ValueError(f"a job needs {least} to {most} parties with role {role}")
+        marts = self.named(Role.MART)
+        if (self.alignment == "mart") != bool(marts):
+            raise ValueError('a job with a mart has alignment = "mart", and no other job has')
+        if marts and (len(marts), len(self.participants)) != (1, 1):
+            raise ValueError("a job with a mart has one mart, and one participant that it serves")
         if self.named(Role.INITIATOR):
             raise ValueError("an initiator takes no part in a training")
         if self.key_bits < 2048 and not self.short_key_for_tests:
@@ -143,6 +148,16 @@ class Terms(Agreement):
     @property
     def arbiter(self) -> str:
         return self.named(Role.ARBITER)[0]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Everybody whose answer the local party waits for."""
+        return self.named(Role.PARTICIPANT, Role.MART, Role.ARBITER)
+
+    @property
+    def mart(self) -> str | None:
+        """The mart that delivers the participant's features (requirement A1)."""
+        return next(iter(self.named(Role.MART)), None)
 
     @property
     def participants(self) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ def _as_it_stands(body: JsonBody) -> JsonBody:
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("TrainingRequested", 1): _columns_and_ciphertexts_were_single,
+    ("TrainingAccepted", 1): _as_it_stands,
+    ("TrainingDeclined", 1): _as_it_stands,
+    ("TrainingFailed", 1): _as_it_stands,
+    ("DataSnapshotted", 1): _as_it_stands,
+    ("IdentifiersPosted", 1): _as_it_stands,
     ("WorkFailed", 1): _as_it_stands,
     ("DeadlinePassed", 1): _as_it_stands,
     ("MessageRefused", 1): _as_it_stands,

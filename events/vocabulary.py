@@ -20,9 +20,12 @@ class Role(StrEnum):
     ARBITER = "arbiter"
     AUDITOR = "auditor"
     INITIATOR = "initiator"
+    MART = "mart"
 
 
 DATA_ROLES = frozenset({Role.LOCAL, Role.PARTICIPANT})
+# Who brings a table: the mart has what its members contributed (A1).
+TABLE_ROLES = DATA_ROLES | {Role.MART}
 # Who may ask for predictions: the local party, or a party that does nothing else (S1).
 ASKING_ROLES = frozenset({Role.LOCAL, Role.INITIATOR})
 

@@ -46,10 +46,10 @@ def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) ->
 
 
 def make_key_when_all_accepted(
-    history: History, _fact: Fact[TrainingAccepted], own: Own
+    history: History, _fact: Fact[TrainingAccepted], _own: Own
 ) -> Decision:
     terms = history.terms
-    if not history.has_from_all(TrainingAccepted, (*terms.participants, own.name)):
+    if not history.has_from_all(TrainingAccepted, terms.asked):
         return []
     return [Work("key", history.job)]
 

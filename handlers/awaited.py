@@ -17,7 +17,7 @@ def awaited(history: History) -> tuple[str, ...]:
 def awaited_by_training(history: History) -> tuple[str, ...]:
     answered = {answer.source for answer in history.of(TrainingAccepted)}
     terms = history.terms
-    return tuple(name for name in (*terms.participants, terms.arbiter) if name not in answered)
+    return tuple(name for name in terms.asked if name not in answered)
 
 
 AWAITED: Mapping[type[Opening], Callable[[History], tuple[str, ...]]] = {

@@ -34,7 +34,7 @@ def begin_when_all_accepted(history: History, _fact: Fact[TrainingAccepted], own
     terms = history.terms
     if terms.alignment != "psi":
         return []
-    if not history.has_from_all(TrainingAccepted, (*terms.participants, terms.arbiter)):
+    if not history.has_from_all(TrainingAccepted, terms.asked):
         return []
     return [_post(history, own, 1)]
 

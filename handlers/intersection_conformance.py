@@ -16,7 +16,9 @@ from handlers.posted import batches_of, customers_of, rows_of_batch
 
 def check_alignment_is_agreed(history: History, fact: Fact[Any]) -> None:
     """Keyed hashes in a job that agreed on an intersection say too much, and the reverse."""
-    wanted = "hash" if isinstance(fact.event, IdentifiersPosted) else "psi"
+    wanted = "psi"
+    if isinstance(fact.event, IdentifiersPosted):
+        wanted = "mart" if fact.source == history.terms.local else "hash"
     if history.terms.alignment != wanted:
         raise ProtocolError(
             f"{fact.source} says {fact.event.type_name()} in a job whose alignment is "

@@ -20,6 +20,7 @@ from events.lifecycle import (
     TrainingRequested,
     TrainingStopped,
 )
+from events.mart import IdentifiersMatched
 from events.models import ModelSaved
 from events.predictions import PartialScoreReturned
 from events.preparation import (
@@ -34,9 +35,11 @@ from events.rounds import (
     MaskedResultDecrypted,
 )
 from events.terms import Terms
+from events.vocabulary import Role
 from handlers.alignment import common_handles, join_handles, rows_of, split_handles
 from handlers.announcing import announce_rows, check_overlap
 from handlers.awaited import awaited_by_training
+from handlers.delivered import mart_handles, rows_in_mart
 from handlers.drafts import Decision, Draft, blob, draft
 from handlers.errors import JobError, ProtocolError
 from handlers.evaluation import evaluate
@@ -53,6 +56,7 @@ from handlers.leakage import check_leak_budget
 from handlers.model import save_model
 from handlers.own import Own, secret_commitment
 from handlers.packing import encrypt_rows, ready_to_train, vector_ciphertexts
+from handlers.prepared import own_snapshot
 from handlers.preparing import own_handles, own_labels, prepare
 from handlers.refusals import give_up_when_refused
 from handlers.scores import training_scores
@@ -96,11 +100,35 @@ def give_up_at_deadline(history: History, _fact: Fact[DeadlinePassed], _own: Own
     return [draft(TrainingFailed(code="deadline", detail=detail), history.job, history.terms)]
 
 
+def post_to_mart_when_all_accepted(history: History, own: Own) -> Decision:
+    """Keyed hashes of the own customers, sorted, for the mart (A1)."""
+    terms, ids = history.terms, own_snapshot(history, own).ids
+    if not history.has_from_all(TrainingAccepted, terms.asked):
+        return []
+    handles = sorted(mart_handles(own, ids))
+    payload = blob("handles", join_handles(handles), len(handles), readers=terms.named(Role.MART))
+    return [draft(IdentifiersPosted(customers=len(ids)), history.job, terms, payload)]
+
+
+def begin_alignment(history: History, fact: Fact[TrainingAccepted], own: Own) -> Decision:
+    """With keyed hashes between the parties it is the participants that begin."""
+    if history.terms.alignment == "mart":
+        return post_to_mart_when_all_accepted(history, own)
+    return begin_when_all_accepted(history, fact, own)
+
+
+def align_with_mart(history: History, _fact: Fact[IdentifiersMatched], own: Own) -> Decision:
+    """The mart has found the common rows; the local party says which are held out (A3)."""
+    rows = rows_in_mart(history, own, own_snapshot(history, own).ids)
+    check_overlap(len(rows), history, own)
+    return announce_rows(history, own, rows, blob("handles", b""))
+
+
 def align_when_all_posted(history: History, _fact: Fact[IdentifiersPosted], own: Own) -> Decision:
     """The rows that everybody has, in one order, and which of them are held out (A3)."""
     terms = history.terms
     posted = history.of(IdentifiersPosted)
-    if {fact.source for fact in posted} != set(terms.participants):
+    if terms.alignment != "hash" or {one.source for one in posted} != set(terms.participants):
         return []
     others = [_read_handles(fact, own) for fact in posted]
     own_order = own_handles(history, own)
@@ -209,7 +237,8 @@ REACTIONS: Reactions = {
     MessageRefused: give_up_when_refused,
     TrainingDeclined: give_up_when_declined,
     DeadlinePassed: give_up_at_deadline,
-    TrainingAccepted: begin_when_all_accepted,
+    TrainingAccepted: begin_alignment,
+    IdentifiersMatched: align_with_mart,
     BlindedIdentifiersPosted: go_on_at_local,
     PeerIdentifiersBlinded: match_when_complete,
     DoublyBlindedIdentifiersReturned: match_when_complete,

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from events.envelope import PayloadReference
 from handlers.drafts import Draft, Payload
-from handlers.errors import SecretMissingError
+from handlers.errors import JobError, SecretMissingError
 from handlers.policy import Policy
 from paillier.feature_blocks import Workers
 from paillier.generator import DeterministicGenerator
@@ -32,6 +32,10 @@ class PayloadReader(Protocol):
     def array(self, commitment: str, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]: ...
 
 
+def _no_mart_key() -> bytes:
+    raise JobError("data", "the local party has not the key of the mart's members")
+
+
 @dataclass(frozen=True)
 class Own:
     """The party itself. Nothing here changes while a job runs, so decisions can be repeated."""
@@ -42,6 +46,7 @@ class Own:
     payloads: PayloadReader = field(repr=False)
     private_key: Callable[[str], PrivateKey] = field(repr=False)
     threads: int = 1
+    mart_key: Callable[[], bytes] = field(default=_no_mart_key, repr=False, compare=False)
     workers: Workers | None = field(default=None, repr=False, compare=False)
     remembered: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -9,7 +9,6 @@ from events.intersection import BlindedIdentifiersPosted, IntersectionsCounted
 from events.lifecycle import (
     MessageRefused,
     TrainingAccepted,
-    TrainingDeclined,
     TrainingRequested,
     TrainingStopped,
     WorkFailed,
@@ -29,7 +28,8 @@ from events.rounds import (
     RoundCompleted,
 )
 from handlers.alignment import join_handles
-from handlers.drafts import Decision, Work, blob, draft, vector
+from handlers.answering import accept, answer_request, decline_without_data, keep_quota
+from handlers.drafts import Decision, blob, draft, vector
 from handlers.gradient import post_gradient
 from handlers.handler import Reactions
 from handlers.history import History
@@ -37,9 +37,8 @@ from handlers.intersection import go_on_at_participant
 from handlers.keys import degree_of, public_key
 from handlers.leakage import check_leak_budget
 from handlers.model import save_model
-from handlers.own import Own, secret_commitment
+from handlers.own import Own
 from handlers.packing import encrypt_rows, ready_to_train
-from handlers.policy import refusal
 from handlers.prepared import own_snapshot
 from handlers.preparing import own_handles, prepare
 from handlers.refusals import give_up_when_refused
@@ -49,45 +48,6 @@ from learning.residuals import score_spread, squared_scores
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
 
 
-def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) -> Decision:
-    terms = fact.event.terms
-    if reason := refusal(terms, own.policy):
-        return [draft(TrainingDeclined(reason=reason), history.job, terms)]
-    if fact.event.customers > own.policy.largest_set:
-        reason = f"{fact.event.customers} customers are more than this party compares at once"
-        return [draft(TrainingDeclined(reason=reason), history.job, terms)]
-    if terms.alignment == "psi":
-        return [Work("intersections", history.job)]
-    return [Work("snapshot", history.job)]
-
-
-def keep_quota(history: History, fact: Fact[IntersectionsCounted], own: Own) -> Decision:
-    """Every intersection tells the requester who is a customer here: so many a day, no more."""
-    if fact.event.within_a_day < own.policy.intersections_per_day:
-        return [Work("snapshot", history.job)]
-    reason = (
-        f"{fact.event.requester} has had {fact.event.within_a_day} sets compared within a day, "
-        "as many as this party allows: ask again tomorrow"
-    )
-    return [draft(TrainingDeclined(reason=reason), history.job, history.terms)]
-
-
-def accept(history: History, fact: Fact[DataSnapshotted], own: Own) -> Decision:
-    accepted = TrainingAccepted(
-        customers=fact.event.customers,
-        secret_commitment=secret_commitment(own.secret, history.job),
-        data_commitment=fact.payload("table").commitment,
-    )
-    return [draft(accepted, history.job, history.terms)]
-
-
-def decline_without_data(history: History, fact: Fact[WorkFailed], own: Own) -> Decision:
-    if fact.event.work != "snapshot":
-        return []
-    reason = f"{own.name} cannot read its data; its operator finds the reason in its log"
-    return [draft(TrainingDeclined(reason=reason), history.job, history.terms)]
-
-
 def post_identifiers_when_all_accepted(
     history: History, _fact: Fact[TrainingAccepted], own: Own
 ) -> Decision:
@@ -95,7 +55,7 @@ def post_identifiers_when_all_accepted(
     terms = history.terms
     if terms.alignment != "hash":
         return []
-    if not history.has_from_all(TrainingAccepted, (*terms.participants, terms.arbiter)):
+    if not history.has_from_all(TrainingAccepted, terms.asked):
         return []
     handles = sorted(own_handles(history, own))
     event = IdentifiersPosted(customers=len(own_snapshot(history, own).ids))

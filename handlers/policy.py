@@ -20,7 +20,7 @@ class Policy(Frozen):
     requesters: tuple[PartyName, ...] = ()
     kinds: tuple[Kind, ...] = ("logistic", "linear")
     profiles: tuple[Profile, ...] = ("default", "patent")
-    alignments: tuple[Alignment, ...] = ("hash", "psi")
+    alignments: tuple[Alignment, ...] = ("hash", "psi", "mart")
     intersections_per_day: int = Field(default=20, ge=0)
     largest_set: int = Field(default=10_000_000, ge=1)
     leak_budget: float = Field(default=0.5, gt=0)

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from events.preparation import DataPrepared, DataSnapshotted, RowsAligned
 from events.rounds import ParametersUpdated
+from handlers.delivered import delivered_snapshot, is_served_by_mart
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.own import Own
@@ -59,6 +60,9 @@ class Prepared:
 
 
 def own_snapshot(history: History, own: Own) -> Snapshot:
+    """The party's own table, or what the mart delivered in its place."""
+    if is_served_by_mart(history, own):
+        return own.remember(("snapshot", history.job), lambda: delivered_snapshot(history, own))
     fact = history.one(DataSnapshotted)
     return own.remember(
         ("snapshot", history.job),

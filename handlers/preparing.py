@@ -9,6 +9,7 @@ from events.preparation import DataPrepared, FeaturesPrepared, LabelsShared, Row
 from events.terms import Terms
 from handlers.alignment import handles_of, rows_of, split_handles
 from handlers.coding import check_width
+from handlers.delivered import is_served_by_mart, rows_in_mart
 from handlers.drafts import Draft, blob, draft, vector
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
@@ -36,6 +37,10 @@ def common_rows(history: History, own: Own) -> NDArray[np.int64]:
         if own.name != history.terms.local:
             return matched_rows(history, own)
         return own.array(history.one(IntersectionComputed).payload("rows"), "i8")
+    if is_served_by_mart(history, own):
+        return np.arange(history.one(RowsAligned).event.rows)
+    if history.terms.mart is not None:
+        return rows_in_mart(history, own, own_snapshot(history, own).ids)
     order = split_handles(own.read(history.one(RowsAligned).payload("handles")))
     if len(order) != history.one(RowsAligned).event.rows or len(set(order)) != len(order):
         raise ProtocolError("the aligned rows are not as many as announced, or repeated")
@@ -129,6 +134,8 @@ def _check_rows(
     """Enough customers for this party's policy; of the agreed fold held out, and no others."""
     if len(rows) < own.policy.smallest_overlap:
         raise JobError("no-overlap", f"{len(rows)} common customers are too few for {own.name}")
+    if is_served_by_mart(history, own):
+        return  # it knows no ids, hence no folds
     if not np.array_equal(held_out, held_out_rows(snapshot, rows, history.terms)):
         raise ProtocolError(f"{history.terms.local} holds out other customers than the terms say")
 

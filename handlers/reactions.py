@@ -11,7 +11,7 @@ from events.opening import Opening
 from events.predictions import PredictionRequested
 from events.vocabulary import Role
 from events.witness import CheckpointPosted
-from handlers import arbiter, initiator, local, participant, scorer
+from handlers import arbiter, initiator, local, mart, participant, scorer
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
 from handlers.errors import JobError, ProtocolError, RegistryError
@@ -30,6 +30,7 @@ REACTIONS: Mapping[type[Opening], Mapping[Role, Reactions]] = {
         Role.LOCAL: local.REACTIONS,
         Role.PARTICIPANT: participant.REACTIONS,
         Role.ARBITER: arbiter.REACTIONS,
+        Role.MART: mart.REACTIONS,
         Role.AUDITOR: {},
     },
     PredictionRequested: {

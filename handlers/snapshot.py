@@ -31,7 +31,7 @@ class Snapshot:
             yield name, column[rows]
 
 
-class _StoredColumns(Mapping[str, Column]):
+class StoredColumns(Mapping[str, Column]):
     """The columns of a payload, each read when it is asked for and let go of with its array."""
 
     def __init__(self, read: Mapping[str, Callable[[], Column]]) -> None:
@@ -96,7 +96,7 @@ def decode_snapshot(open_content: Callable[[], NDArray[np.uint8]]) -> Snapshot:
         place = section((8 if categories is None else 4) * rows)
         columns[column["name"]] = partial(_read_column, open_content, place, categories)
     rules = {name: Rule(rule) for name, rule in header["rules"].items()}
-    return Snapshot(tuple(ids), _StoredColumns(columns), label, rules)
+    return Snapshot(tuple(ids), StoredColumns(columns), label, rules)
 
 
 def _read_column(

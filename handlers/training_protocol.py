@@ -15,6 +15,7 @@ from events.lifecycle import (
     TrainingRequested,
     TrainingStopped,
 )
+from events.mart import FeaturesDelivered, IdentifiersMatched
 from events.models import ConsentRevoked, ModelSaved
 from events.predictions import PartialScoreReturned
 from events.preparation import (
@@ -42,6 +43,12 @@ from handlers.intersection_conformance import (
     check_matched,
     check_returned,
 )
+from handlers.mart_conformance import (
+    check_aligned_with_mart,
+    check_delivery,
+    check_identifiers_matched,
+    check_posted_to_mart,
+)
 from handlers.protocol import Protocol
 from handlers.round_conformance import (
     check_gradient,
@@ -61,6 +68,9 @@ def _check_answer(history: History, fact: Fact[Any]) -> None:
 
 def _check_identifiers(history: History, fact: Fact[IdentifiersPosted]) -> None:
     check_alignment_is_agreed(history, fact)
+    if fact.source == history.terms.local:
+        check_posted_to_mart(history, fact)
+        return
     accepted = history.of(TrainingAccepted, source=fact.source)
     if not accepted or accepted[0].event.customers != fact.event.customers:
         raise ProtocolError(f"{fact.source} posts other identifiers than it accepted with")
@@ -73,6 +83,7 @@ def _check_rows(history: History, fact: Fact[RowsAligned]) -> None:
     if event.rows < history.terms.smallest_overlap:
         raise ProtocolError(f"{fact.source} aligns fewer rows than the terms allow")
     check_all_are_told(history, fact)
+    check_aligned_with_mart(history, fact)
 
 
 def _check_features(history: History, fact: Fact[FeaturesPrepared]) -> None:
@@ -97,6 +108,8 @@ TRAINING = Protocol(
             TrainingDeclined,
             TrainingStopped,
             TrainingFailed,
+            FeaturesDelivered,
+            IdentifiersMatched,
             PublicKeyIssued,
             IdentifiersPosted,
             LabelsShared,
@@ -122,6 +135,7 @@ TRAINING = Protocol(
         BlindedIdentifiersPosted: ("batch",),
         DoublyBlindedIdentifiersReturned: ("batch",),
         RowsMatched: ("owner",),
+        FeaturesDelivered: ("delivery",),
         EncryptedScorePosted: ("round",),
         EncryptedResidualPosted: ("round",),
         EncryptedGradientPosted: ("round",),
@@ -134,6 +148,8 @@ TRAINING = Protocol(
     only_after={
         BlindedIdentifiersPosted: TrainingAccepted,
         RowsMatched: BlindedIdentifiersPosted,
+        FeaturesDelivered: IdentifiersPosted,
+        IdentifiersMatched: FeaturesDelivered,
         FeaturesPrepared: RowsAligned,
         LabelsShared: TrainingAccepted,
         EncryptedScorePosted: RowsAligned,
@@ -148,6 +164,8 @@ TRAINING = Protocol(
         BlindedIdentifiersPosted: check_blinded,
         DoublyBlindedIdentifiersReturned: check_returned,
         RowsMatched: check_matched,
+        FeaturesDelivered: check_delivery,
+        IdentifiersMatched: check_identifiers_matched,
         RowsAligned: _check_rows,
         FeaturesPrepared: _check_features,
         EncryptedScorePosted: check_scores,

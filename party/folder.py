@@ -19,6 +19,16 @@ class PartyFolder:
         return self.path / "keys"
 
     @property
+    def mart_key(self) -> Path:
+        """The key that a bank shares with a mart's members (requirement A1)."""
+        return self.keys / "mart.key"
+
+    @property
+    def contributions(self) -> Path:
+        """What a mart has from its members."""
+        return self.path / "contributions.parquet"
+
+    @property
     def trusted(self) -> Path:
         return self.path / "trusted"
 

@@ -10,6 +10,7 @@ from events.vocabulary import Role
 from handlers.own import Own
 from paillier.keys import PrivateKey
 from party.compute import workers_of
+from party.contributions import read_mart_key
 from party.errors import KeyFileError
 from party.folder import PartyFolder
 from party.identity import Identity, read_identity, read_secret, write_secret
@@ -52,6 +53,7 @@ class Party:
             secret=self.identity.secret,
             payloads=self.payloads,
             private_key=lambda key_id: read_private_key(self.folder, key_id),
+            mart_key=lambda: read_mart_key(self.folder.mart_key),
             threads=self.settings.cores,
             workers=workers_of(self.settings.compute, self.settings.cores, self.folder.spool),
         )

@@ -11,6 +11,7 @@ from handlers.drafts import draft
 from handlers.local import training_request
 from handlers.policy import refusal
 from party.appending import Causes, append_draft, store_payloads
+from party.contributions import read_mart_key
 from party.errors import RequestError
 from party.jobs import job_history
 from party.opening import Party
@@ -55,7 +56,10 @@ def cancel_training(party: Party, job: str, detail: str = "") -> Fact[Event]:
 
 
 def check_request(party: Party, job: str, terms: Terms) -> None:
-    """Raise RequestError unless this party may ask these members for this job."""
+    """Raise RequestError unless this party may ask these members for this job.
+
+    Raises KeyFileError where a mart takes part and the key of its members is not here.
+    """
     try:
         TypeAdapter(StreamName).validate_python(job)
     except ValidationError:
@@ -76,13 +80,19 @@ def check_request(party: Party, job: str, terms: Terms) -> None:
         raise _requested_before(job)
     if objection := refusal(terms, party.settings.policy):
         raise RequestError(f"this party's own policy does not allow it: {objection}")
-    for member in terms.members:
-        if member.name != party.name:
-            _check_member(party, member.name, member.role)
+    _check_members(party, terms)
 
 
 def _requested_before(job: str) -> RequestError:
     return RequestError(f"job {job} was requested before: give the new one another name")
+
+
+def _check_members(party: Party, terms: Terms) -> None:
+    if terms.mart is not None:
+        read_mart_key(party.folder.mart_key)
+    for member in terms.members:
+        if member.name != party.name:
+            _check_member(party, member.name, member.role)
 
 
 def _check_member(party: Party, name: str, role: Role) -> None:

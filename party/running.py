@@ -14,7 +14,7 @@ import structlog
 
 from bus.endpoint import Endpoint
 from bus.rabbitmq import open_endpoint
-from events.vocabulary import DATA_ROLES
+from events.vocabulary import DATA_ROLES, Role
 from handlers.reactions import decide
 from party.compute import check_compute
 from party.errors import LinkError
@@ -102,7 +102,10 @@ def startup_notes(party: Party) -> list[str]:
     """What will keep this party from taking part in a job, though it can start."""
     notes = []
     if party.role in DATA_ROLES and party.settings.source is None:
-        notes.append(f"{party.folder.settings} has no [source]: this party has no data to train on")
+        only = "" if party.role is Role.LOCAL else ", but what a mart delivers"
+        notes.append(
+            f"{party.folder.settings} has no [source]: this party has no data to train on{only}"
+        )
     if not any(party.trusted):
         notes.append("no other party is trusted yet: `tally party trust` takes their cards")
     return notes

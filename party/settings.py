@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
+from events.vocabulary import DATA_ROLES, TABLE_ROLES, Frozen, PartyName, Role
 from handlers.policy import Policy
 from party.compute import ComputeSettings
 from party.errors import SettingsError
@@ -41,7 +41,7 @@ class PartySettings(Frozen):
 
     @model_validator(mode="after")
     def _only_data_roles_have_data(self) -> "PartySettings":
-        if self.source is not None and self.role not in DATA_ROLES:
+        if self.source is not None and self.role not in TABLE_ROLES:
             raise ValueError(f"[source] is for parties with data; the role {self.role} has none")
         if self.samples and self.role not in DATA_ROLES:
             raise ValueError(f"[samples] is for parties with data; the role {self.role} has none")

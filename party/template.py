@@ -2,7 +2,7 @@
 
 import json
 
-from events.vocabulary import DATA_ROLES, Role
+from events.vocabulary import DATA_ROLES, TABLE_ROLES, Role
 
 DEFAULT_BROKER = "amqp://{name}:${{TALLY_BROKER_PASSWORD}}@localhost:5672/tallystick"
 
@@ -22,6 +22,13 @@ broker = {broker}
 
 # Threads for the encrypted arithmetic; all cores unless stated.
 # threads = 4
+"""
+
+MART_SOURCE = """
+# What the mart's members contributed; `tally mart load` writes it, from `tally mart contribute`.
+[source]
+file = "contributions.parquet"
+id = "handle"
 """
 
 COMPUTE = """
@@ -70,7 +77,7 @@ POLICY = """
 # requesters = ["bank"]            # whose jobs are accepted; all trusted parties unless stated
 # kinds = ["logistic", "linear"]
 # profiles = ["default", "patent"]
-# alignments = ["hash", "psi"]     # psi alone: no customer can be found by trying all numbers
+# alignments = ["psi"]             # of hash, psi and mart; hashes can be broken by who has the key
 # intersections_per_day = 20       # sets that a requester may have compared; each tells it members
 # largest_set = 10000000           # most customers that a requester may bring
 # leak_budget = 0.5                # rounds x rank of what an owner learns, over rows
@@ -87,7 +94,9 @@ def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str
         role=json.dumps(str(role)),
         broker=json.dumps(broker or DEFAULT_BROKER.format(name=name)),
     )
-    source = SOURCE if role in DATA_ROLES and "[source]" not in tables else ""
+    source = ""
+    if "[source]" not in tables and role in TABLE_ROLES:
+        source = MART_SOURCE if role is Role.MART else SOURCE
     compute = COMPUTE if role in DATA_ROLES and "[compute]" not in tables else ""
     source += SAMPLES if role in DATA_ROLES and "[samples" not in tables else ""
     policy = "" if "[policy]" in tables else POLICY

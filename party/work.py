@@ -21,6 +21,7 @@ from handlers.snapshot import encode_snapshot
 from paillier.errors import UnsafeKeyError
 from paillier.keys import generate_key_pair
 from party.appending import StoredDraft
+from party.contributions import check_columns, check_handles
 from party.errors import SettingsError, SourceError
 from party.opening import Party, keep_private_key
 from party.samples import open_samples
@@ -62,6 +63,9 @@ def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, Sto
         folder=party.folder.path,
         open_kind=lambda name: open_samples(party.settings, party.folder.path, name),
     )
+    if terms.role_of(party.name) is Role.MART:
+        check_handles(table.ids)
+        check_columns(table)
     event = DataSnapshotted(job=job, customers=len(table.ids))
     pieces = encode_snapshot(table.ids, table.columns, table.label, table.rules)
     references = (

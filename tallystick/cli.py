@@ -29,6 +29,7 @@ from tallystick.commands.bench import bench
 from tallystick.commands.demo import demo
 from tallystick.commands.job import job_app
 from tallystick.commands.log import log_app
+from tallystick.commands.mart import mart_app
 from tallystick.commands.party import party_app
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
@@ -66,6 +67,7 @@ app.command()(demo)
 app.add_typer(party_app, name="party")
 app.add_typer(job_app, name="job")
 app.command()(train)
+app.add_typer(mart_app, name="mart")
 app.add_typer(log_app, name="log")
 app.add_typer(audit_app, name="audit")
 app.add_typer(secret_app, name="secret")

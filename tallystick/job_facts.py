@@ -104,11 +104,9 @@ def job_facts(party: Party, job: str) -> JobFacts:
 
 def unanswered(history: History) -> list[str]:
     """Members that have neither accepted nor declined yet."""
-    terms = history.terms
-    asked = terms.named(Role.PARTICIPANT, Role.ARBITER)
     return [
         name
-        for name in asked
+        for name in history.terms.asked
         if not (
             history.has(TrainingAccepted, source=name) or history.has(TrainingDeclined, source=name)
         )

@@ -36,6 +36,7 @@ profile = "default"              # or "patent": Taylor at 0, gradient descent, l
 intercept = "local"              # or "participant", "none"
 alignment = "psi"                # private set intersection; "hash": the parties could find each
                                  # other's customers by trying all telephone numbers
+# mart = "mart"                  # with alignment = "mart": it delivers the participant's features
 
 coding = "one-hot"               # or "ordinal": one column a variable, its bin's number; for
                                  # thousands of variables, where a column a bin would be too many
@@ -59,7 +60,7 @@ key_bits = 2048                  # 3072 for more than 112 bits of security
 # maximum_rounds = 12
 """
 
-_PARTIES = frozenset({"local", "participants", "arbiter", "auditors"})
+_PARTIES = frozenset({"local", "participants", "arbiter", "auditors", "mart"})
 
 
 def read_job_file(path: Path) -> Terms:
@@ -113,6 +114,7 @@ def _members(content: dict[str, Any]) -> list[Member]:
         (Role.PARTICIPANT, content["participants"]),
         (Role.ARBITER, [content["arbiter"]]),
         (Role.AUDITOR, content.get("auditors", [])),
+        (Role.MART, [content["mart"]] if "mart" in content else []),
     )
     return [Member(name=name, role=role) for role, names in named for name in names]
 

@@ -32,6 +32,7 @@ from handlers.snapshot import encode_snapshot
 from learning.binning import Column, Rule
 from paillier.keys import PrivateKey
 
+MART_KEY = bytes(range(32))
 TIME = "2026-01-01T00:00:00.000000Z"
 OPEN_POLICY = Policy(accept_short_keys=True, leak_budget=100.0, smallest_overlap=10, smallest_bin=1)
 
@@ -62,6 +63,14 @@ class MemoryPayloads:
 
     def array(self, commitment: str, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
         return np.frombuffer(self.contents[commitment], dtype).reshape(shape)
+
+
+def _the_key() -> bytes:
+    return MART_KEY
+
+
+def _no_key() -> bytes:
+    raise AssertionError("only the bank and the mart's members have the key")
 
 
 @dataclass
@@ -109,6 +118,7 @@ class Simulation:
                 secret=hashlib.sha256(member.name.encode()).digest(),
                 payloads=payloads,
                 private_key=lambda _key_id: key,
+                mart_key=_the_key if member.role is Role.LOCAL else _no_key,
             )
             self.parties[member.name] = SimulatedParty(
                 member.name, member.role, own, payloads, rows.get(member.name)
@@ -260,7 +270,12 @@ class Simulation:
 
 
 def job_terms(
-    participants: int = 1, *, auditors: int = 0, maximum_rounds: int = 3, **changes: object
+    participants: int = 1,
+    *,
+    auditors: int = 0,
+    mart: bool = False,
+    maximum_rounds: int = 3,
+    **changes: object,
 ) -> Terms:
     """Terms of a small test job; fields can be changed by name."""
     names = ["partner"] if participants == 1 else [f"partner-{k + 1}" for k in range(participants)]
@@ -268,6 +283,7 @@ def job_terms(
         Member(name="bank", role=Role.LOCAL),
         *(Member(name=name, role=Role.PARTICIPANT) for name in names),
         Member(name="arbiter", role=Role.ARBITER),
+        *([Member(name="mart", role=Role.MART)] if mart else []),
         *(Member(name=f"auditor-{k + 1}", role=Role.AUDITOR) for k in range(auditors)),
     )
     optimiser = Optimiser(
@@ -285,6 +301,7 @@ def job_terms(
         "leak_budget": 100.0,
         "smallest_overlap": 10,
         "smallest_bin": 1,
+        "alignment": "mart" if mart else "hash",
         **changes,
     }
     return Terms(**fields)

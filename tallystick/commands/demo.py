@@ -36,6 +36,10 @@ def demo(
     profile: Annotated[
         str, typer.Option(help="default, or patent: the source's method to the letter.")
     ] = "default",
+    mart: Annotated[
+        bool,
+        typer.Option("--mart", help="A data mart delivers the partner's numbers, without names."),
+    ] = False,
     broker: Annotated[
         str | None, typer.Option(help="amqp://… of a RabbitMQ; else an embedded bus.")
     ] = None,
@@ -78,6 +82,7 @@ def demo(
         broker=broker,
         leak_budget=leak_budget or DEFAULT_LEAK_BUDGETS[chosen],
         key_bits=key_bits,
+        mart=mart,
     )
     show_headline(console, options)
     printer = RoundPrinter(console, chosen)

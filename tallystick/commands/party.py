@@ -58,7 +58,8 @@ def new(
     """Make a party: a folder with its keys, an empty log, and a party.toml that explains itself.
 
     Roles: `local` has the labels and asks for models (the bank), `participant` has other
-    features of the same customers, `arbiter` holds the decryption key, `auditor` watches.
+    features of the same customers, `arbiter` holds the decryption key, `auditor` watches,
+    `mart` delivers features that its members contributed (`tally mart --help`).
     """
     details = (identifier, label, observed_on)
     if data is None and any(detail is not None for detail in details):

@@ -7,15 +7,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bus import Endpoint, MemoryBroker, open_endpoint
-from events.terms import Member, Profile, Terms
+from events.terms import Alignment, Member, Profile, Terms
 from events.vocabulary import Role
+from party.contributions import (
+    contribute,
+    create_mart_key,
+    load_contributions,
+    read_mart_key,
+)
 from party.creating import create_party
+from party.folder import PartyFolder
 from party.opening import Party, open_party, party_card, trust
 from party.running import RunningParty
 from party.sources import SourceSettings, read_source
 from tallystick.errors import DemoError
-from tallystick.job_file import make_terms
+from tallystick.job_file import ALIGNMENTS, make_terms
 
 MARKER = ".tallystick-demo"
 # The patent profile needs many rounds, and each teaches the bank about the partner's scores.
@@ -35,6 +44,11 @@ class DemoOptions:
     broker: str | None = None
     key_bits: int = 2048
     leak_budget: float = 0.5
+    mart: bool = False
+
+    @property
+    def alignment(self) -> Alignment:
+        return "mart" if self.mart else ALIGNMENTS[self.profile]
 
 
 def prepare_folder(out: Path) -> None:
@@ -49,20 +63,24 @@ def prepare_folder(out: Path) -> None:
 
 def create_parties(options: DemoOptions) -> dict[str, Path]:
     """A folder a party: bank, participants with the partner's columns divided, arbiter."""
-    sources = {"bank": (Role.LOCAL, options.bank)}
-    sources |= {name: (Role.PARTICIPANT, source) for name, source in _participants(options).items()}
+    sources: dict[str, tuple[Role, SourceSettings | None]] = {"bank": (Role.LOCAL, options.bank)}
+    for name, source in _participants(options).items():
+        sources[name] = (Role.PARTICIPANT, None if options.mart else source)
+    sources["arbiter"] = (Role.ARBITER, None)
+    if options.mart:
+        sources["mart"] = (Role.MART, SourceSettings(file="contributions.parquet", id="handle"))
     folders = {}
-    for name, (role, source) in sources.items():
+    for name, (role, table) in sources.items():
         folders[name] = options.out / name
-        create_party(folders[name], role, name, tables=_tables(options, source))
-    folders["arbiter"] = options.out / "arbiter"
-    create_party(folders["arbiter"], Role.ARBITER, "arbiter", tables=_tables(options, None))
+        create_party(folders[name], role, name, tables=_tables(options, table))
+    if options.mart:
+        _contribute(options, folders)
     _exchange_cards(options.out, folders)
     return folders
 
 
 def demo_terms(options: DemoOptions, folders: Mapping[str, Path]) -> Terms:
-    roles = {"bank": Role.LOCAL, "arbiter": Role.ARBITER}
+    roles = {"bank": Role.LOCAL, "arbiter": Role.ARBITER, "mart": Role.MART}
     members = tuple(Member(name=name, role=roles.get(name, Role.PARTICIPANT)) for name in folders)
     return make_terms(
         members,
@@ -70,6 +88,7 @@ def demo_terms(options: DemoOptions, folders: Mapping[str, Path]) -> Terms:
         leak_budget=options.leak_budget,
         key_bits=options.key_bits,
         short_key_for_tests=options.key_bits < 2048,
+        alignment=options.alignment,
     )
 
 
@@ -92,7 +111,20 @@ def running(folders: Mapping[str, Path], broker: str | None) -> Iterator[dict[st
         yield parties
 
 
+def _contribute(options: DemoOptions, folders: Mapping[str, Path]) -> None:
+    """The partner's file as a member's contribution: numbers alone, under keyed hashes."""
+    key, contribution = PartyFolder(folders["bank"]).mart_key, options.out / "contribution.parquet"
+    create_mart_key(key)
+    columns = read_source(options.partner).columns
+    texts = tuple(name for name, column in columns.items() if column.dtype == np.object_)
+    source = options.partner.model_copy(update={"exclude": (*options.partner.exclude, *texts)})
+    contribute(source, read_mart_key(key), contribution)
+    load_contributions([contribution], PartyFolder(folders["mart"]).contributions)
+
+
 def _participants(options: DemoOptions) -> dict[str, SourceSettings]:
+    if options.mart and options.participants > 1:
+        raise DemoError("a mart serves one participant: leave --participants out")
     if options.participants == 1:
         return {"partner": options.partner}
     columns = list(read_source(options.partner).columns)

@@ -84,7 +84,7 @@ def _follow(
 
 
 def _data(parties: Mapping[str, Party]) -> list[str]:
-    return [name for name in parties if name != "arbiter"]
+    return [name for name in parties if name not in {"arbiter", "mart"}]
 
 
 def _why(parties: Mapping[str, Party], job: str, detail: str) -> str:

@@ -16,8 +16,9 @@ from tallystick.following import JobProgress
 STEPS = {
     "TrainingRequested": "the bank asks for a joint model",
     "PublicKeyIssued": "the arbiter issues its public key",
-    "IdentifiersPosted": f"keyed hashes of the customers are compared: {PROTECTION['hash']}",
-    "BlindedIdentifiersPosted": f"private set intersection: {PROTECTION['psi']}",
+    "IdentifiersPosted": "keyed hashes of the customers are compared",
+    "BlindedIdentifiersPosted": "blinded identifiers of the customers are compared",
+    "IdentifiersMatched": "the mart has delivered features of the customers it knows",
     "RowsAligned": "everybody has the same customers in the same order",
 }
 
@@ -62,11 +63,20 @@ class RoundPrinter:
 def show_headline(console: Console, options: DemoOptions) -> None:
     bus = "RabbitMQ" if options.broker else "the embedded bus"
     others = (
-        "1 participant" if options.participants == 1 else f"{options.participants} participants"
+        "1 participant, a mart"
+        if options.mart
+        else "1 participant"
+        if options.participants == 1
+        else f"{options.participants} participants"
     )
     console.print(
         f"[bold]{escape(options.name)}[/]: bank, {others} and arbiter on {bus}, "
         f"{options.profile} profile, {options.key_bits}-bit key",
+        soft_wrap=True,
+    )
+    console.print(
+        f"alignment by {options.alignment}: {PROTECTION[options.alignment]}",
+        style="dim",
         soft_wrap=True,
     )
 

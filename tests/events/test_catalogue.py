@@ -8,8 +8,17 @@ from pydantic import JsonValue
 from events.catalogue import CATALOGUE, Catalogue
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
-from events.lifecycle import DeadlinePassed, MessageRefused, TrainingRequested, WorkFailed
+from events.lifecycle import (
+    DeadlinePassed,
+    MessageRefused,
+    TrainingAccepted,
+    TrainingDeclined,
+    TrainingFailed,
+    TrainingRequested,
+    WorkFailed,
+)
 from events.predictions import PartialScoreReturned
+from events.preparation import DataSnapshotted, IdentifiersPosted
 from events.rounds import (
     EncryptedResidualPosted,
     EncryptedScorePosted,
@@ -122,11 +131,29 @@ def test_every_event_says_what_it_means() -> None:
         DeadlinePassed(job="job-1", waiting_for=("partner",)),
         MessageRefused(job="job-1", sender="partner", reason="-"),
         WorkFailed(job="job-1", work="key", detail="-"),
+        TrainingAccepted(customers=9, secret_commitment="ab" * 32, data_commitment=None),
+        TrainingDeclined(reason="-"),
+        TrainingFailed(code="data", detail="-"),
     ],
 )
 def test_what_the_first_release_said_reads_as_it_stands(event: Event) -> None:
     envelope = Issuer("bank").says(event).model_copy(update={"schemaversion": 1})
     assert CATALOGUE.read(envelope).event == event
+
+
+@pytest.mark.parametrize(
+    ("event", "payloads"),
+    [
+        (IdentifiersPosted(customers=9), {"handles": "handles"}),
+        (DataSnapshotted(job="job-1", customers=9), {"table": "table", "notes": "json"}),
+    ],
+)
+def test_what_the_first_release_said_with_payloads_reads_as_it_stands(
+    event: Event, payloads: dict[str, str]
+) -> None:
+    told = {name: reference(name, kind, shape=(9,), size=9) for name, kind in payloads.items()}
+    envelope = Issuer("partner").says(event, payloads=told)
+    assert CATALOGUE.read(envelope.model_copy(update={"schemaversion": 1})).event == event
 
 
 def test_scores_of_the_first_release_are_those_of_held_out_rows() -> None:

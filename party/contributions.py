@@ -1,0 +1,145 @@
+"""What a member contributes to the data mart, and what the mart keeps (requirement A1).
+
+A contribution is a Parquet file: a column `handle` (keyed hashes of ids in hexadecimal, sorted, so
+that the order of rows says nothing) and columns c1, c2 … of float64. Who contributes alone knows
+what the columns mean; the mart has neither ids nor the key of the hashes.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from events.mart import MOST_COLUMNS
+from handlers.alignment import HANDLE_BYTES, handles_of
+from party.choosing import SourceSettings
+from party.errors import KeyFileError, SourceError
+from party.identity import read_secret, write_secret
+from party.sources import Table, read_source
+
+KEY_BYTES = 32
+HANDLE = "handle"
+HANDLE_FORM = re.compile(rf"[0-9a-f]{{{2 * HANDLE_BYTES}}}")
+
+
+def create_mart_key(path: Path) -> None:
+    """A new key for the bank and the members; never over an existing file. Raises KeyFileError."""
+    try:
+        write_secret(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
+    except FileExistsError:
+        raise KeyFileError(f"{path} exists: a key is never overwritten") from None
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_mart_key(path: Path) -> bytes:
+    """Raises KeyFileError: not here, open to other users, or no such key."""
+    try:
+        key = bytes.fromhex(read_secret(path).decode().strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyFileError(f"{path} is no key of a mart: `tally mart key` makes one")
+    return key
+
+
+def contribute(source: SourceSettings, key: bytes, out: Path) -> tuple[str, ...]:
+    """Write a contribution; returns what the columns c1, c2 … are, for the member alone.
+
+    Raises SourceError: a column of text, too many columns, and what `read_source` refuses.
+    """
+    table = read_source(source)
+    if table.label is not None and source.label is None:
+        raise SourceError("a label may not go to a mart: leave its column out (--exclude)")
+    check_columns(table)
+    handles = np.array([handle.hex() for handle in handles_of(key, table.ids)])
+    order = np.argsort(handles)
+    columns: dict[str, pa.Array] = {HANDLE: pa.array(handles[order])}
+    for place, column in enumerate(table.columns.values(), start=1):
+        columns[f"c{place}"] = pa.array(np.asarray(column, np.float64)[order])
+    _write(out, lambda path: pq.write_table(pa.table(columns), path))
+    return tuple(table.columns)
+
+
+def load_contributions(files: Sequence[Path], out: Path) -> tuple[int, int]:
+    """Join contributions by handle into the mart's table; customers and columns of the result.
+
+    A customer that one member lacks has missing values there. DuckDB joins on the disk, so the
+    table may be larger than memory. Raises SourceError, before `out` is touched.
+    """
+    widths = [_checked_contribution(file) for file in files]
+    if not files or sum(widths) > MOST_COLUMNS:
+        raise SourceError(
+            f"{sum(widths)} columns in {len(files)} contributions: a mart has 1 to {MOST_COLUMNS}"
+        )
+    names, joined = [], "t0"
+    for number, width in enumerate(widths):
+        names += [f't{number}."c{column}"' for column in range(1, width + 1)]
+        if number:
+            joined += f" FULL JOIN t{number} USING ({HANDLE})"
+    listed = ", ".join(f"{name} AS c{place}" for place, name in enumerate(names, start=1))
+    with closing(duckdb.connect()) as connection:
+        for number, file in enumerate(files):
+            connection.read_parquet(str(file)).create_view(f"t{number}")
+        query = f"SELECT {HANDLE}, {listed} FROM {joined} ORDER BY {HANDLE}"  # noqa: S608 - our names
+        relation = connection.sql(query)
+        _write(out, lambda path: relation.write_parquet(str(path)))
+        return pq.ParquetFile(out).metadata.num_rows, len(names)
+
+
+def check_columns(table: Table) -> None:
+    """Numbers alone, and not too many. Raises SourceError."""
+    if texts := [name for name, column in table.columns.items() if column.dtype == np.object_]:
+        raise SourceError(
+            f"{len(texts)} columns are text, {texts[0]} the first: a mart takes numbers alone; "
+            "leave them out, or recode them"
+        )
+    if len(table.columns) > MOST_COLUMNS:
+        raise SourceError(f"{len(table.columns)} columns: a mart takes at most {MOST_COLUMNS}")
+
+
+def check_handles(ids: Sequence[str]) -> None:
+    """Keyed hashes, not ids in the clear. Raises SourceError."""
+    if wrong := sum(HANDLE_FORM.fullmatch(name) is None for name in ids):
+        raise SourceError(
+            f"{wrong} rows have something else than a keyed hash as their id: load contributions "
+            "made by `tally mart contribute`"
+        )
+
+
+def _checked_contribution(file: Path) -> int:
+    """Its number of columns. Raises SourceError."""
+    try:
+        schema = pq.read_schema(file)
+        handles = pq.read_table(file, columns=[HANDLE])[HANDLE].to_pylist()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise SourceError(f"{file} is no contribution: {type(error).__name__}") from None
+    width = len(schema.names) - 1
+    expected = [HANDLE, *(f"c{place}" for place in range(1, width + 1))]
+    is_known = bool(width) and schema.names == expected
+    if not is_known or any(schema.field(name).type != pa.float64() for name in expected[1:]):
+        raise SourceError(f"{file} is no contribution: `tally mart contribute` makes one")
+    check_handles([str(handle) for handle in handles])
+    if repeated := len(handles) - len(set(handles)):
+        raise SourceError(f"{file}: {repeated} rows repeat the handle of another row")
+    return width
+
+
+def _write(out: Path, write: Callable[[Path], object]) -> None:
+    """Whole or not at all, and for this user alone."""
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        unfinished.touch(mode=0o600)
+        write(unfinished)
+        unfinished.replace(out)
+    except OSError as error:
+        raise SourceError(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
