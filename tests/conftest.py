@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from tests.brokers import PrivateBroker, private_broker
 from tests.databases import private_postgres
+from tests.hive.real import launch_real_hive
 from tests.hive.servers import HiveServer
 from tests.hive.thrift import launch_thrift_server
 from tests.java import shared
@@ -41,8 +42,19 @@ def rabbitmq() -> Iterator[PrivateBroker]:
 def spark_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HiveServer]:
-    """Spark's Thrift Server, one for all workers."""
+    """Spark's Thrift Server, with a login and TLS."""
     workers = hasattr(request.config, "workerinput")
     folder = tmp_path_factory.getbasetemp()
     with shared("spark", folder.parent if workers else folder, workers, launch_thrift_server) as it:
+        yield HiveServer(it)
+
+
+@pytest.fixture(scope="session")
+def real_hive(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HiveServer]:
+    """Hive 2.3 itself: slow, and stricter than Spark."""
+    workers = hasattr(request.config, "workerinput")
+    folder = tmp_path_factory.getbasetemp()
+    with shared("hive", folder.parent if workers else folder, workers, launch_real_hive) as it:
         yield HiveServer(it)

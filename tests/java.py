@@ -33,6 +33,16 @@ OPENS = [
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
 
+LOGGING = """
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1}: %m%n
+"""
+
 # The server does not end with its parent: its group's leader watches over that.
 _LEADER = """
 "$@" >"$CONSOLE" 2>&1 &

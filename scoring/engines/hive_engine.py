@@ -110,10 +110,8 @@ class HiveEngine:
         with self._new_generation(table.name, columns) as incoming:
             count = self._load(incoming, columns, numbered(conformed(table, batches)))
             if count:
-                older = generations.unmatched(names, table.key, current, incoming)
-                newer = statements.latest(table, incoming, ARRIVAL)
-                both = exp.union(older, newer, distinct=False)
-                self.replace_query(table, statements.select_all(both, names))
+                both = generations.both(names, current, incoming, ARRIVAL)
+                self.replace_query(table, statements.latest(table, both, ARRIVAL))
         self._drop_generation(incoming)
         return count
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from scoring.engines.hive_literals import quoted
-from scoring.engines.statements import DATA_TYPES, name_of, select
+from scoring.engines.statements import DATA_TYPES, select
 from scoring.tables import Column
 
 LOAD = "tally_load"
@@ -58,24 +58,15 @@ def view_text(columns: Iterable[Column], generation: str, dialect: str) -> str:
     return select([column.name for column in columns], generation).sql(dialect)
 
 
-def unmatched(columns: Iterable[str], key: Iterable[str], old: str, incoming: str) -> exp.Select:
-    """Rows of `old` whose key is not in `incoming`, by an outer join: both flavours have that."""
-    keys = list(key)
-    distinct = select(keys, incoming).distinct()
-    joined = exp.and_(
-        *(
-            exp.column(name, table="older", quoted=True).eq(
-                exp.column(name, table="newer", quoted=True)
-            )
-            for name in keys
-        )
-    )
-    return (
-        exp.select(*(exp.column(name, table="older", quoted=True) for name in columns))
-        .from_(exp.alias_(name_of(old), "older", table=True))
-        .join(distinct.subquery("newer"), on=joined, join_type="left")
-        .where(exp.column(keys[0], table="newer", quoted=True).is_(exp.Null()))
-    )
+def both(columns: Iterable[str], older: str, newer: str, arrival: str) -> exp.Subquery:
+    """The rows of two generations, the older as arrived before all others.
+
+    One pass over both and no join: Hive 2.3 loses its way in joins of files with results.
+    """
+    names = list(columns)
+    before = exp.cast(exp.Literal.number(-1), "bigint")
+    old = select(names, older).select(exp.alias_(before, arrival, quoted=True))
+    return exp.union(old, select([*names, arrival], newer), distinct=False).subquery("every_row")
 
 
 def _location(folder: Path) -> str:

@@ -61,7 +61,7 @@ def select_all(query: exp.Query, columns: Iterable[str]) -> exp.Select:
     return exp.select(*(column_of(name) for name in columns)).from_(query.subquery("every_row"))
 
 
-def latest(table: Table, source: str, arrival: str) -> exp.Select:
+def latest(table: Table, source: exp.Table | exp.Subquery, arrival: str) -> exp.Select:
     """Of the rows with one key in `source`, the last that arrived."""
     names = [column.name for column in table.columns]
     rank = exp.Window(
@@ -69,9 +69,9 @@ def latest(table: Table, source: str, arrival: str) -> exp.Select:
         partition_by=[column_of(name) for name in table.key],
         order=exp.Order(expressions=[exp.Ordered(this=column_of(arrival), desc=True)]),
     )
-    ranked = select(names, source).select(exp.alias_(rank, arrival, quoted=True))
-    chosen = exp.select(*(column_of(name) for name in names)).from_(ranked.subquery("ranked"))
-    return chosen.where(column_of(arrival).eq(1))
+    ranked = exp.select(*map(column_of, names)).from_(source)
+    ranked = ranked.select(exp.alias_(rank, arrival, quoted=True))
+    return select_all(ranked, names).where(column_of(arrival).eq(1))
 
 
 def delete_matching(table: Table, source: str) -> exp.Delete:

@@ -70,7 +70,7 @@ class TransactionalEngine(ABC):
             rows = numbered(conformed(table, batches))
             count = self._load(INCOMING, [*names, ARRIVAL], rows)
             self._execute(statements.delete_matching(table, INCOMING))
-            latest = statements.latest(table, INCOMING, ARRIVAL)
+            latest = statements.latest(table, statements.name_of(INCOMING), ARRIVAL)
             self._execute(statements.insert(table.name, names, latest))
             self._drop_incoming()
         return count

@@ -13,21 +13,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.certificates import Authority
-from tests.java import built_once, compile_scala, free_port, java, start
+from tests.java import LOGGING, built_once, compile_scala, free_port, java, start
 
 USER = "tallystick"
 PASSWORD_PROVIDER = Path(__file__).with_name("PasswordFile.scala")
 SERVER = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
-
-LOGGING = """
-rootLogger.level = warn
-rootLogger.appenderRef.console.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1}: %m%n
-"""
 
 
 def launch_thrift_server(directory: Path, watched: int) -> Mapping[str, str]:

@@ -12,7 +12,13 @@ from scoring.engines.opening import open_engine
 from scoring.engines.settings import EngineSettings
 from tests.hive.servers import HiveServer
 
-ENGINES = ["duckdb", "sqlite", "postgresql", "spark"]
+ENGINES = [
+    "duckdb",
+    "sqlite",
+    "postgresql",
+    "spark",
+    pytest.param("hive", marks=pytest.mark.real_hive),
+]
 
 Open = Callable[[], Engine]
 
@@ -35,6 +41,9 @@ def settings(
             return EngineSettings(url=url)
         case "spark":
             server: HiveServer = request.getfixturevalue("spark_server")
+            return server.fresh_database(monkeypatch)
+        case "hive":
+            server = request.getfixturevalue("real_hive")
             return server.fresh_database(monkeypatch)
         case name:
             return EngineSettings(url=f"{name}:///{tmp_path}/engine.{name}")
