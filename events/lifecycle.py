@@ -91,7 +91,7 @@ class WorkFailed(Event):
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = ANY_MEMBER
     job: str
-    work: Literal["snapshot", "key", "prepare", "convert", "score"]
+    work: Literal["snapshot", "key", "prepare", "intersections", "convert", "score"]
     detail: str = Field(max_length=LONGEST_DETAIL)
 
 

@@ -53,7 +53,7 @@ from handlers.intersection import (
 )
 from handlers.keys import degree_of, public_key, read_ciphertexts, residual_of
 from handlers.leakage import check_leak_budget
-from handlers.model import save_model
+from handlers.model import convert_own, save_model
 from handlers.own import Own, secret_commitment
 from handlers.packing import encrypt_rows, ready_to_train, vector_ciphertexts
 from handlers.prepared import own_snapshot
@@ -218,6 +218,10 @@ def evaluate_when_all_returned(
     return [evaluate(history, own)]
 
 
+def use_model(history: History, fact: Fact[ModelSaved], own: Own) -> Decision:
+    return [*convert_own(history, fact, own), *evaluate_when_all_returned(history, fact, own)]
+
+
 def _read_handles(fact: Fact[IdentifiersPosted], own: Own) -> list[bytes]:
     handles = split_handles(own.read(fact.payload("handles")))
     if len(handles) != fact.event.customers or len(set(handles)) != len(handles):
@@ -250,6 +254,6 @@ REACTIONS: Reactions = {
     EncryptedResidualPosted: post_gradient,
     MaskedResultDecrypted: update_parameters,
     TrainingStopped: finish,
-    ModelSaved: evaluate_when_all_returned,
+    ModelSaved: use_model,
     PartialScoreReturned: evaluate_when_all_returned,
 }

@@ -1,7 +1,8 @@
 """A party's half of a trained model, made from its log (requirement C1)."""
 
+from events.catalogue import Fact
 from events.models import ModelSaved
-from handlers.drafts import Draft, blob, draft
+from handlers.drafts import Decision, Draft, Work, blob, draft
 from handlers.history import History
 from handlers.own import Own
 from handlers.prepared import own_prepared
@@ -45,3 +46,8 @@ def save_model(history: History, own: Own) -> Draft:
     saved = ModelSaved(columns=own_prepared(history, own).columns)
     content = model.model_dump_json(indent=1).encode()
     return draft(saved, history.job, history.terms, blob("model", content))
+
+
+def convert_own(history: History, fact: Fact[ModelSaved], own: Own) -> Decision:
+    """The own half becomes a table as soon as it is there, unless that is done by hand (C2)."""
+    return [Work("convert", history.job)] if own.converts and fact.source == own.name else []

@@ -48,6 +48,7 @@ class Own:
     threads: int = 1
     mart_key: Callable[[], bytes] = field(default=_no_mart_key, repr=False, compare=False)
     workers: Workers | None = field(default=None, repr=False, compare=False)
+    converts: bool = False
     remembered: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, reference: PayloadReference) -> bytes:

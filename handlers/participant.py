@@ -13,6 +13,7 @@ from events.lifecycle import (
     TrainingStopped,
     WorkFailed,
 )
+from events.models import ModelSaved
 from events.predictions import PartialScoreReturned
 from events.preparation import (
     DataSnapshotted,
@@ -36,7 +37,7 @@ from handlers.history import History
 from handlers.intersection import go_on_at_participant
 from handlers.keys import degree_of, public_key
 from handlers.leakage import check_leak_budget
-from handlers.model import save_model
+from handlers.model import convert_own, save_model
 from handlers.own import Own
 from handlers.packing import encrypt_rows, ready_to_train
 from handlers.prepared import own_snapshot
@@ -121,4 +122,5 @@ REACTIONS: Reactions = {
     EncryptedResidualPosted: post_gradient,
     MaskedResultDecrypted: update_parameters,
     TrainingStopped: finish,
+    ModelSaved: convert_own,
 }

@@ -44,10 +44,15 @@ def store_payloads(party: Party, draft: Draft) -> StoredDraft:
 
 
 def append_draft(
-    transaction: LogTransaction, party: Party, stored: StoredDraft, causes: Causes, terms: Agreement
+    transaction: LogTransaction,
+    party: Party,
+    stored: StoredDraft,
+    causes: Causes,
+    terms: Agreement | None,
 ) -> Fact[Event]:
     """Append as the next event of its stream, for every other member to receive if shared.
 
+    A private event needs no `terms`: it goes to nobody.
     Raises AppendError when the envelope would be larger than any member accepts, and EventError
     when it is not what the catalogue says.
     """
@@ -75,8 +80,9 @@ def append_draft(
             f"{envelope.type} takes {len(canonical)} bytes, {MAXIMUM_ENVELOPE_BYTES} are the most: "
             "its vectors belong into payloads"
         )
-    others = [member.name for member in terms.members if member.name != party.name]
-    transaction.append(envelope, canonical, [] if is_private else others)
+    members = () if is_private or terms is None else terms.members
+    others = [member.name for member in members if member.name != party.name]
+    transaction.append(envelope, canonical, others)
     return fact
 
 

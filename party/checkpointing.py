@@ -16,6 +16,7 @@ from events.envelope import Envelope, digest_of
 from events.event import Event
 from events.lifecycle import DeadlinePassed, MessageRefused, WorkFailed
 from events.merkle import MerkleTree
+from events.models import ModelActivated, ModelConverted, ModelRetired
 from events.predictions import (
     PartialScoreReturned,
     PredictionCompleted,
@@ -38,7 +39,9 @@ from store.errors import StoreError
 
 PAGE = 5_000
 ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
-# A prediction is over in an instant; the next checkpoint of a training covers the whole log.
+# What becomes of a model, and each prediction, waits for the next checkpoint of a training: it
+# covers the whole log.
+OF_A_MODEL = {kind.type_name() for kind in (ModelConverted, ModelActivated, ModelRetired)}
 WITHOUT_CHECKPOINTS = {
     kind.type_name()
     for kind in (
@@ -158,7 +161,8 @@ class CheckpointKeeper:
     def _note(self, entry: Entry) -> None:
         envelope = entry.envelope
         name = str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream
-        if name not in self._jobs and envelope.type in WITHOUT_CHECKPOINTS:
+        foreign = name not in self._jobs and envelope.type in WITHOUT_CHECKPOINTS
+        if foreign or envelope.type in OF_A_MODEL:
             return
         job = self._jobs.setdefault(name, _Job())
         if envelope.type not in ABOUT_LOGS:

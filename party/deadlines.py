@@ -12,6 +12,7 @@ import structlog
 from events.catalogue import CATALOGUE
 from events.lifecycle import DeadlinePassed
 from events.opening import Opening
+from events.predictions import PredictionCompleted
 from handlers.awaited import awaited
 from handlers.drafts import draft
 from party.appending import Causes, StoredDraft, append_draft
@@ -58,6 +59,8 @@ class DeadlineKeeper:
             log.error("job_without_deadline", job=job, fault=describe(fault))  # noqa: TRY400
 
     def _note(self, entry: Entry) -> None:
+        if entry.envelope.type == PredictionCompleted.type_name():
+            self._due.pop(str(entry.envelope.data["job"]), None)
         kind = CATALOGUE.types.get(entry.envelope.type)
         if kind is None or not issubclass(kind, Opening):
             return

@@ -12,8 +12,9 @@ class InnerPumps:
 
     def __init__(self, party: Party, decide: Decide) -> None:
         self._projector = Projector(party)
+        self._reactor = Reactor(party, decide)
         self._pumps = (
-            Reactor(party, decide).pump(),
+            self._reactor.pump(),
             self._projector.pump(),
             DeadlineKeeper(party).pump(),
             CheckpointKeeper(party).pump(),
@@ -36,3 +37,4 @@ class InnerPumps:
             self._projector.step(timeout=0)
         finally:
             self._projector.close()
+            self._reactor.close()

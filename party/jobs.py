@@ -1,9 +1,13 @@
 """What a log knows of a job."""
 
+from collections import OrderedDict
+
 from events.catalogue import CATALOGUE
 from events.terms import Agreement
 from handlers.history import History
 from store.log import Log
+
+MOST_KNOWN = 10_000  # predictions are many, and each is soon over
 
 
 def job_history(log: Log, job: str) -> History:
@@ -16,10 +20,29 @@ class JobTerms:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._known: dict[str, Agreement] = {}
+        self._known: OrderedDict[str, Agreement] = OrderedDict()
 
     def terms(self, job: str) -> Agreement | None:
         """What was agreed for this job, or None while the log has no such request."""
         if job not in self._known and (history := job_history(self._log, job)).is_known:
             self._known[job] = history.agreement
+            if len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
         return self._known.get(job)
+
+
+class FollowedHistories:
+    """Histories that are kept, and read on from where they were read to."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._known: dict[str, tuple[History, int]] = {}
+
+    def history(self, job: str) -> History:
+        """The job as the log knows it now."""
+        history, position = self._known.get(job, (History(job), 0))
+        for entry in self._log.job(job, position):
+            history.add(CATALOGUE.read(entry.envelope))
+            position = entry.position
+        self._known[job] = history, position
+        return history

@@ -56,6 +56,7 @@ class Party:
             mart_key=lambda: read_mart_key(self.folder.mart_key),
             threads=self.settings.cores,
             workers=workers_of(self.settings.compute, self.settings.cores, self.folder.spool),
+            converts=self.settings.scoring.convert,
         )
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from party.appending import Causes, StoredDraft, append_draft, store_payloads
 from party.faults import describe
 from party.opening import Party
 from party.pump import Pump
+from party.scoring_desk import ScoringDesk
 from party.work import do_work
 from store.entry import Entry
 from store.errors import (
@@ -59,6 +60,7 @@ class Reactor:
         self._party = party
         self._decide = decide
         self._left_alone: set[str] = set()
+        self._desk = ScoringDesk(party)
         self.forget()
 
     def pump(self) -> Pump:
@@ -81,6 +83,10 @@ class Reactor:
             return False
         self._react(self._page.popleft())
         return True
+
+    def close(self) -> None:
+        """Leave the engines; nobody calls `step` any more."""
+        self._desk.close()
 
     def forget(self) -> None:
         """Nothing in memory that the log does not say."""
@@ -158,7 +164,7 @@ class Reactor:
     def _carry_out(self, item: Draft | Work, history: History) -> StoredDraft:
         """Everything that takes long, before the transaction."""
         if isinstance(item, Work):
-            return do_work(item, self._party, history)
+            return do_work(item, self._party, history, self._desk)
         return store_payloads(self._party, item)
 
     def _append(

@@ -25,6 +25,13 @@ SQLITE = "sqlite:///"
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class ScoringSettings(Frozen):
+    """`convert`: a trained model becomes a table by itself. `samples`: which of several kinds."""
+
+    convert: bool = True
+    samples: str | None = None
+
+
 class PartySettings(Frozen):
     """One party, as its owner wrote it down; `${VARIABLE}` still stands in the texts."""
 
@@ -37,6 +44,7 @@ class PartySettings(Frozen):
     compute: ComputeSettings = ComputeSettings()
     source: SourceSettings | None = None
     samples: Mapping[KindName, SampleKind] = {}
+    scoring: ScoringSettings = ScoringSettings()
     policy: Policy = Policy()
 
     @model_validator(mode="after")

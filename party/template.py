@@ -70,6 +70,12 @@ SAMPLES = """
 # lookup = "sqlite:///scoring.sqlite"  # for single look-ups
 # columns = {customer_id = "text", income = "number", updated_at = "time"}  # of raw messages
 """
+SCORING = """
+# Serving models. A trained model becomes a table of this party's engines by itself.
+# [scoring]
+# convert = true
+# samples = "customers"            # which [samples.NAME] is scored, where there are several
+"""
 
 POLICY = """
 # What this party agrees to. Jobs beyond these limits are declined.
@@ -84,6 +90,9 @@ POLICY = """
 # smallest_overlap = 100           # customers in common
 # smallest_bin = 20                # customers on either value of a trained column
 # maximum_rounds = 1000
+# scoring_requesters = ["bank"]    # whose requests for scores are answered; all trusted parties
+# scoring_rows_an_hour = 1000000   # for each of them and model
+# score_digits = 6                 # round partial scores to so many decimals; exact unless stated
 """
 
 
@@ -99,5 +108,6 @@ def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str
         source = MART_SOURCE if role is Role.MART else SOURCE
     compute = COMPUTE if role in DATA_ROLES and "[compute]" not in tables else ""
     source += SAMPLES if role in DATA_ROLES and "[samples" not in tables else ""
+    scoring = SCORING if role in DATA_ROLES and "[scoring]" not in tables else ""
     policy = "" if "[policy]" in tables else POLICY
-    return head + compute + source + policy + (f"\n{tables.strip()}\n" if tables else "")
+    return head + compute + source + scoring + policy + (f"\n{tables.strip()}\n" if tables else "")

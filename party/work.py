@@ -1,11 +1,13 @@
-"""What a handler may not do itself: read own data, make a key pair (requirements P1, T3).
+"""What a handler may not do itself: read data, make a key pair, convert, score (P1, T3, C2, S2).
 
-The outcome enters the log as a private event. Failures are outcomes too: the handlers end the job.
+The outcome enters the log as an event. Failures are outcomes too: the handlers end the job.
 """
 
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from events.catalogue import CATALOGUE
 from events.envelope import PayloadReference, format_time
@@ -22,29 +24,45 @@ from paillier.errors import UnsafeKeyError
 from paillier.keys import generate_key_pair
 from party.appending import StoredDraft
 from party.contributions import check_columns, check_handles
-from party.errors import SettingsError, SourceError
+from party.errors import RequestError, SettingsError, SourceError
+from party.model_keeping import store_trained
 from party.opening import Party, keep_private_key
 from party.samples import open_samples
+from party.scoring_desk import ScoringDesk
 from party.settings import model_from_environment
 from party.sources import read_source
+from scoring.errors import ScoringError
 from store.payloads import SALT_BYTES
 
 LONGEST_DETAIL = 1000
+
+log = structlog.get_logger()
 DAY = timedelta(days=1)
 
 
-def do_work(work: Work, party: Party, history: History) -> StoredDraft:
+def do_work(work: Work, party: Party, history: History, desk: ScoringDesk) -> StoredDraft:
     """Do it, or say why not. Raises StoreError."""
-    terms = history.terms
-    if work.kind == "intersections":
-        return intersections(party, work.job, terms)
     try:
-        if work.kind == "snapshot":
-            return snapshot(party, work.job, terms)[1]
-        return key_pair(party, work.job, terms)
-    except (SourceError, SettingsError, UnsafeKeyError) as error:
+        return _outcome(work, party, history, desk)
+    except (SourceError, SettingsError, RequestError, UnsafeKeyError, ScoringError) as error:
+        log.warning("work_failed", work=work.kind, job=work.job, detail=str(error))
         failed = WorkFailed(job=work.job, work=work.kind, detail=str(error)[:LONGEST_DETAIL])
-        return StoredDraft(draft(failed, work.job, terms), ())
+        return StoredDraft(draft(failed, work.job, history.agreement), ())
+
+
+def _outcome(work: Work, party: Party, history: History, desk: ScoringDesk) -> StoredDraft:
+    match work.kind:
+        case "score":
+            return desk.answer(history)
+        case "convert":
+            converted = store_trained(party, history)
+            return StoredDraft(draft(converted, work.job, history.agreement), ())
+        case "snapshot":
+            return snapshot(party, work.job, history.terms)[1]
+        case "intersections":
+            return intersections(party, work.job, history.terms)
+        case "key":
+            return key_pair(party, work.job, history.terms)
 
 
 def snapshot(party: Party, job: str, terms: Terms) -> tuple[DataSnapshotted, StoredDraft]:

@@ -72,9 +72,9 @@ class Log:
         query = statements.ENTRIES_OF_STREAM
         return self._entries(query, of_source=source, of_stream=stream)
 
-    def job(self, job: str) -> list[Entry]:
-        """All streams of a job and what this party noted about it in private."""
-        return self._entries(statements.ENTRIES_OF_JOB, job=job)
+    def job(self, job: str, after: int = 0) -> list[Entry]:
+        """All streams of a job and what this party noted about it in private, behind a position."""
+        return self._entries(statements.ENTRIES_OF_JOB, job=job, after=after)
 
     def said_since(self, source: str, kind: str, time: str) -> list[Entry]:
         """What one issuer said of one type, at this time or later."""

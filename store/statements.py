@@ -21,7 +21,9 @@ MOVE_HEAD = update(LOG_HEAD)
 ENTRIES_AFTER = _ENTRIES.where(EVENTS.c.position > bindparam("after")).limit(bindparam("most"))
 ENTRY_OF_EVENT = _ENTRIES.where(EVENTS.c.event_id == bindparam("event_id"))
 ENTRIES_OF_STREAM = _ENTRIES.where(_STREAM)
-ENTRIES_OF_JOB = _ENTRIES.where(EVENTS.c.job == bindparam("job"))
+ENTRIES_OF_JOB = _ENTRIES.where(
+    EVENTS.c.job == bindparam("job"), EVENTS.c.position > bindparam("after")
+)
 ENTRIES_OF_TYPE_SINCE = _ENTRIES.where(
     EVENTS.c.source == bindparam("of_source"),
     EVENTS.c.type == bindparam("of_type"),

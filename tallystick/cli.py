@@ -23,17 +23,22 @@ from learning.errors import LearningError
 from paillier.errors import PaillierError
 from party.errors import PartyError
 from projections.errors import ProjectionError
+from scoring.errors import ScoringError
 from store.errors import StoreError
 from tallystick.commands.audit import audit_app
 from tallystick.commands.bench import bench
+from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
 from tallystick.commands.job import job_app
 from tallystick.commands.log import log_app
 from tallystick.commands.mart import mart_app
+from tallystick.commands.model import model_app
 from tallystick.commands.party import party_app
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
+from tallystick.commands.score import score_app
 from tallystick.commands.secret import secret_app
+from tallystick.commands.serve import serve
 from tallystick.commands.train import train
 from tallystick.errors import JobFailedError, TallyError
 from tallystick.log_output import configure_logging, is_debugging
@@ -52,6 +57,7 @@ KNOWN_ERRORS = (
     LearningError,
     PaillierError,
     ProjectionError,
+    ScoringError,
 )
 # Typer brings its own copy of click, or imports it, depending on its release.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -68,6 +74,10 @@ app.add_typer(party_app, name="party")
 app.add_typer(job_app, name="job")
 app.command()(train)
 app.add_typer(mart_app, name="mart")
+app.command()(convert)
+app.add_typer(model_app, name="model")
+app.add_typer(score_app, name="score")
+app.command()(serve)
 app.add_typer(log_app, name="log")
 app.add_typer(audit_app, name="audit")
 app.add_typer(secret_app, name="secret")
@@ -102,6 +112,10 @@ def tally(
 
     - `tally job new job.toml --as bank`
     - `tally train job.toml --as bank`
+
+    The model becomes a table on either side, and customers are scored by SQL:
+
+    - `tally score MODEL_ID --as bank --ids customers.csv --out scores.csv`
     """
     if debug:
         os.environ["TALLY_DEBUG"] = "1"

@@ -5,6 +5,10 @@ TallyError        one message, no traceback, exit code 2
 ├── DemoError     the demo's options or files do not fit together
 ├── JobFailedError  the job ended without a model; exit code 1
 ├── JobLookupError  no such job in this party's log
+├── IdFileError   the file of customers to be scored cannot be read
+├── ScoreFileError  the file for the scores cannot be written
+├── ModelCommandError  options that do not say which model is meant
+├── ServingError  the serving process cannot start
 └── MeasurementError  this machine computes wrongly: no figure can be given
 """
 
@@ -22,6 +26,22 @@ class DemoError(TallyError):
 
 
 class JobLookupError(TallyError):
+    pass
+
+
+class IdFileError(TallyError):
+    pass
+
+
+class ScoreFileError(TallyError):
+    pass
+
+
+class ModelCommandError(TallyError):
+    pass
+
+
+class ServingError(TallyError):
     pass
 
 

@@ -22,8 +22,14 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
 @pytest.mark.parametrize(
     ("name", "believed"),
     [
-        ("bank", {"DataSnapshotted", "TrainingRequested", "CheckpointPosted"}),
-        ("partner", {"DataSnapshotted", "IntersectionsCounted", "CheckpointPosted"}),
+        (
+            "bank",
+            {"DataSnapshotted", "TrainingRequested", "ModelConverted", "CheckpointPosted"},
+        ),
+        (
+            "partner",
+            {"DataSnapshotted", "IntersectionsCounted", "ModelConverted", "CheckpointPosted"},
+        ),
         ("arbiter", {"KeyPairGenerated", "CheckpointPosted"}),
     ],
 )

@@ -77,8 +77,16 @@ def found(entries: Entries, party: Party) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("name", "from_outside"),
     [
-        ("bank", {"DataSnapshotted": 1, "TrainingRequested": 1, "CheckpointPosted": 1}),
-        ("partner", {"DataSnapshotted": 1, "CheckpointPosted": 1}),
+        (
+            "bank",
+            {
+                "DataSnapshotted": 1,
+                "TrainingRequested": 1,
+                "ModelConverted": 1,
+                "CheckpointPosted": 1,
+            },
+        ),
+        ("partner", {"DataSnapshotted": 1, "ModelConverted": 1, "CheckpointPosted": 1}),
         ("arbiter", {"KeyPairGenerated": 1, "CheckpointPosted": 1}),
     ],
 )

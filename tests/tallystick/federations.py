@@ -63,15 +63,20 @@ def write_data(folder: Path) -> None:
     (folder / "partner.csv").write_text("\n".join(partner) + "\n")
 
 
+def make_party(folder: Path, name: str, role: str) -> None:
+    """A party with a policy for tests, and its card beside its folder."""
+    data = ["--data", folder / f"{name}.csv"] if role in ("local", "participant") else []
+    well(tally("party", "new", folder / name, "--role", role, "--name", name, *data))
+    well(tally("party", "card", folder / name, "--out", folder / f"{name}.json"))
+    with (folder / name / "party.toml").open("a") as settings:
+        settings.write(POLICY)
+
+
 def make_federation(folder: Path) -> None:
     """Three parties with data and a policy for tests, each trusting the other two."""
     write_data(folder)
     for name, role in ROLES.items():
-        data = ["--data", folder / f"{name}.csv"] if role != "arbiter" else []
-        well(tally("party", "new", folder / name, "--role", role, "--name", name, *data))
-        well(tally("party", "card", folder / name, "--out", folder / f"{name}.json"))
-        with (folder / name / "party.toml").open("a") as settings:
-            settings.write(POLICY)
+        make_party(folder, name, role)
     for name in ROLES:
         others = [folder / f"{other}.json" for other in ROLES if other != name]
         well(tally("party", "trust", folder / name, *others))

@@ -1,0 +1,104 @@
+"""A data party's work on tasks: what it keeps open between requests, and how it answers (S2).
+
+An engine of the party's own scores, outside any transaction of the log. Whatever goes wrong there
+is an outcome too: the handlers tell the others.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from events.predictions import PartialScoreReturned, PredictionRequested, task_of
+from handlers.history import History
+from handlers.initiator import own_order
+from handlers.scorer import Part, carry_out
+from handlers.tasks import read_task
+from party.answered_rows import AnsweredRows
+from party.appending import StoredDraft, store_payloads
+from party.customer_scores import CustomerScores, open_scores
+from party.handle_index import HandleIndex
+from party.jobs import FollowedHistories
+from party.opening import Party
+from scoring.models import ScoringModel
+
+MOST_MODELS = 100
+
+
+class ScoringDesk:
+    """One thread calls `answer`; engines stay open from one request to the next."""
+
+    def __init__(
+        self, party: Party, open_source: Callable[[Party], CustomerScores] = open_scores
+    ) -> None:
+        self._party, self._open = party, open_source
+        self._source: CustomerScores | None = None
+        self._index: HandleIndex | None = None
+        self._models = FollowedHistories(party.log)
+        self._documents: dict[tuple[str, int], ScoringModel] = {}
+        self._answered = AnsweredRows(party.log, party.name)
+
+    def answer(self, history: History) -> StoredDraft:
+        """The party's part of a prediction, or why there is none.
+
+        Raises ScoringError, SettingsError and SourceError, after which everything is opened anew.
+        """
+        terms = history.one(PredictionRequested).event.terms
+        model = self._models.history(terms.model_id)
+        rows = self._answered.within_hour(terms)
+        try:
+            drafted = carry_out(
+                history,
+                self._party.own,
+                model,
+                rows,
+                lambda version: self._score(history, version),
+            )
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(drafted.event, PartialScoreReturned):
+            self._answered.note(history.job, terms)
+        return store_payloads(self._party, drafted)
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._source, self._index = None, None
+        self._documents.clear()
+
+    def _score(self, history: History, version: int) -> Part:
+        terms = history.one(PredictionRequested).event.terms
+        source, model = self._opened(), self._document(terms.model_id, version)
+        wanted = self._ids(history)
+        here = np.fromiter((one is not None for one in wanted), np.bool_, len(wanted))
+        places = np.flatnonzero(here)
+        scores = np.zeros((len(wanted), model.outputs))
+        found = np.zeros(len(wanted), np.bool_)
+        known = (one for one in wanted if one is not None)
+        for batch in source.score(model, version, terms.way, known):
+            rows = places[batch.positions]
+            scores[rows], found[rows] = batch.scores, batch.found
+        return Part(scores, found, model.combination, version)
+
+    def _ids(self, history: History) -> list[str | None]:
+        """Own ids in the order of the request, None for customers that are not here."""
+        request, own = history.one(PredictionRequested), self._party.own
+        if request.event.terms.asker == own.name:
+            return list(own_order(history, own).ids)
+        key, handles = read_task(own.read(request.payload(task_of(own.name))))
+        if self._index is None:
+            source = self._opened()
+            self._index = HandleIndex(source.lookup, source.ids)
+        return list(self._index.find(key, handles))
+
+    def _document(self, model_id: str, version: int) -> ScoringModel:
+        if (model_id, version) not in self._documents:
+            if len(self._documents) >= MOST_MODELS:
+                self._documents.clear()
+            self._documents[model_id, version] = self._opened().model(model_id, version)
+        return self._documents[model_id, version]
+
+    def _opened(self) -> CustomerScores:
+        if self._source is None:
+            self._source = self._open(self._party)
+        return self._source

@@ -1,0 +1,63 @@
+"""Scores as a file: one line a customer, CSV or Parquet, whole or not at all (S3)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from scoring.results import Results, labels_of
+from tallystick.errors import ScoreFileError
+
+SCORED = "scored"
+KINDS = {".csv", ".parquet"}
+
+
+def check_writable(path: Path) -> None:
+    """Raise ScoreFileError before anything is asked for."""
+    if path.suffix not in KINDS:
+        raise ScoreFileError(f"{path}: scores are written to FILE.csv or FILE.parquet")
+    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise ScoreFileError(f"{path.parent} is no folder that this user may write to")
+
+
+def score_table(results: Results, threshold: float | None) -> pa.Table:
+    """Columns id, status, probability (or value, or one a class) and, where asked for, label."""
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(results.ids),
+        "status": pa.array(statuses(results)),
+    }
+    missing = ~results.scored
+    word = "value" if results.combination == "sum" else "probability"
+    outputs = results.values.shape[1]
+    for output in range(outputs):
+        name = word if outputs == 1 else f"{word}_{output}"
+        columns[name] = pa.array(np.ascontiguousarray(results.values[:, output]), mask=missing)
+    if threshold is not None or outputs > 1:
+        columns["label"] = pa.array(labels_of(results, threshold or 0.0), pa.int64())
+    return pa.table(columns)
+
+
+def statuses(results: Results) -> list[str]:
+    """`scored`, or who does not have the customer."""
+    told = [SCORED] * len(results.ids)
+    for row in np.flatnonzero(~results.scored).tolist():
+        told[row] = f"not at {', '.join(results.missing_at(row))}"
+    return told
+
+
+def write_scores(path: Path, results: Results, threshold: float | None) -> None:
+    """Raises ScoreFileError; an older file stays until the new one is whole."""
+    table = score_table(results, threshold)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    write = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        write(table, unfinished)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ScoreFileError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""Requests from a queue of a broker of the party's own, for business systems that use one.
+
+A message is the document that POST /v1/scores takes; the reply goes to its `reply_to` with its
+`correlation_id`, and is what HTTP would answer, with a `status`. One thread does all talking to
+the broker: pika is not thread-safe.
+"""
+
+import functools
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import AMQPError
+from pydantic import ValidationError
+
+from bus.link import connection_parameters
+from bus.settings import broker_settings
+from party.errors import RequestError
+from party.predicting import Answer
+from store.errors import StoreError
+from tallystick.errors import ServingError
+from tallystick.serving.documents import Refusal, ScoreRequest, reply_to
+from tallystick.serving.service import ScoreService
+
+QUEUE = "tallystick.scores"
+PREFETCH = 64
+LONGEST_PAUSE = 10.0
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def serving_queue(service: ScoreService, url: str) -> Iterator[None]:
+    """Answer the queue between entering and leaving. Raises ServingError, BrokerSettingsError."""
+    consumer = QueueConsumer(service, url)
+    consumer.start()
+    try:
+        yield
+    finally:
+        consumer.stop()
+
+
+class QueueConsumer:
+    """Takes requests until `stop`; connects again whenever the connection breaks.
+
+    A request is acknowledged when its reply is sent, so one that a crash interrupted comes again.
+    """
+
+    def __init__(self, service: ScoreService, url: str) -> None:
+        self._service = service
+        self._parameters = connection_parameters(broker_settings(url), "score requests")
+        self._stopping = threading.Event()
+        self._connection: BlockingConnection | None = None
+        self._thread = threading.Thread(target=self._run, name="score requests", daemon=True)
+
+    def start(self) -> None:
+        """Connect once, so that a mistake is told at the start."""
+        try:
+            channel = self._connect()
+        except (AMQPError, OSError) as error:
+            kind = type(error).__name__
+            raise ServingError(f"the broker of the requests cannot be used: {kind}") from None
+        self._first: BlockingChannel | None = channel
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(LONGEST_PAUSE)
+
+    def _connect(self) -> BlockingChannel:
+        self._connection = BlockingConnection(self._parameters)
+        channel = self._connection.channel()
+        channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.basic_qos(prefetch_count=PREFETCH)
+        channel.basic_consume(QUEUE, self._take)
+        return channel
+
+    def _run(self) -> None:
+        pause = 0.25
+        while not self._stopping.is_set():
+            try:
+                if self._first is None:
+                    self._first = self._connect()
+                pause = 0.25
+                while not self._stopping.is_set() and self._connection is not None:
+                    self._connection.process_data_events(time_limit=0.2)
+            except (AMQPError, OSError) as error:
+                log.warning("request_queue_lost", error=type(error).__name__)
+                self._first = None
+                self._stopping.wait(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+
+    def _take(
+        self,
+        channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        properties: pika.BasicProperties,
+        body: bytes,
+    ) -> None:
+        try:
+            asked = ScoreRequest.model_validate_json(body)
+            future = self._service.ask(asked.wish())
+        except (ValidationError, RequestError) as error:
+            detail = str(error) if isinstance(error, RequestError) else "not a request for scores"
+            refusal = Refusal(error="refused", detail=detail).model_dump(exclude_none=True)
+            self._reply(channel, method, properties, {"status": 409, **refusal})
+            return
+        except StoreError:
+            channel.basic_nack(method.delivery_tag, requeue=True)
+            return
+        future.add_done_callback(
+            functools.partial(self._answered, channel, method, properties, asked.threshold)
+        )
+
+    def _answered(
+        self,
+        channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        properties: pika.BasicProperties,
+        threshold: float | None,
+        future: "Future[Answer]",
+    ) -> None:
+        """On the thread that follows the log: the reply is left to the one of the connection."""
+        if future.cancelled() or self._connection is None:
+            return
+        status, document = reply_to(future.result(), threshold)
+        told = {"status": status, **document}
+        send = functools.partial(self._reply, channel, method, properties, told)
+        if self._connection.is_open:
+            self._connection.add_callback_threadsafe(send)
+
+    def _reply(
+        self,
+        channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        properties: pika.BasicProperties,
+        document: dict[str, Any],
+    ) -> None:
+        if not channel.is_open:
+            return  # the request comes again on the next connection
+        if properties.reply_to:
+            channel.basic_publish(
+                "",
+                properties.reply_to,
+                json.dumps(document, ensure_ascii=False).encode(),
+                pika.BasicProperties(
+                    correlation_id=properties.correlation_id, content_type="application/json"
+                ),
+            )
+        channel.basic_ack(method.delivery_tag)

@@ -1,0 +1,178 @@
+"""Converting and scoring from the command line, by real parties on the embedded bus (C, S)."""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bus import MemoryBroker
+from learning.binning import apply_bins
+from scoring.models.trained import Model
+from tests.tallystick.conftest import Trained
+from tests.tallystick.federations import (
+    Outcome,
+    broker_for_commands,
+    make_party,
+    running,
+    tally,
+    well,
+)
+
+ASKED = [str(1000 + number) for number in range(0, 240, 9)]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A federation with a model in its tables; partner and arbiter run."""
+
+    folder: Path
+    broker: MemoryBroker
+
+    def score(self, *options: object, name: str = "bank", out: str = "scores.csv") -> Outcome:
+        ids = self.folder / "ids.txt"
+        if not ids.exists():
+            ids.write_text("\n".join(ASKED) + "\n")
+        return tally(
+            *("score", "spring", "--as", self.folder / name, "--ids", ids),
+            *("--out", self.folder / out, *options),
+        )
+
+    def scores(self, out: str = "scores.csv") -> dict[str, dict[str, str]]:
+        with (self.folder / out).open() as file:
+            return {row["id"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def serving(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("serving") / "copy"
+    shutil.copytree(trained.folder, folder, ignore=shutil.ignore_patterns("bells"))
+    for name in ("bank", "partner"):
+        settings = folder / name / "party.toml"
+        settings.write_text(settings.read_text().replace(str(trained.folder), str(folder)))
+    broker = MemoryBroker()
+    with running(broker, folder, ["partner", "arbiter"]), broker_for_commands(broker):
+        yield Serving(folder, broker)
+
+
+def part_in_python(folder: Path, name: str) -> dict[str, float]:
+    """A party's partial scores, from its model file and its CSV file, without any SQL."""
+    model = Model.model_validate_json((folder / name / "models" / "spring.json").read_bytes())
+    with (folder / f"{name}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    scores = np.full(len(rows), model.intercept or 0.0)
+    for variable in model.variables:
+        column = np.array([float(row[variable.name]) for row in rows])
+        weights = np.array([one.weight for one in variable.bins])
+        scores += weights[apply_bins(variable.cut, column)]
+    return dict(zip((row["id"] for row in rows), scores.tolist(), strict=True))
+
+
+def test_scores_by_sql_are_those_of_the_model_files(serving: Serving) -> None:
+    """Given a model that training converted by itself, then the answer is Python's to 1e-9."""
+    outcome = well(serving.score("--how", "realtime", "--threshold", "0.5"))
+    bank, partner = (part_in_python(serving.folder, name) for name in ("bank", "partner"))
+    rows = serving.scores()
+    assert list(rows) == ASKED
+    for customer, row in rows.items():
+        lacking = [
+            name for name, part in (("bank", bank), ("partner", partner)) if customer not in part
+        ]
+        if lacking:
+            assert row["status"] == f"not at {', '.join(lacking)}"
+            assert (row["probability"], row["label"]) == ("", "")
+            continue
+        expected = 1 / (1 + np.exp(-bank[customer] - partner[customer]))
+        assert row["status"] == "scored"
+        assert float(row["probability"]) == pytest.approx(expected, abs=1e-9)
+        assert int(row["label"]) == (1 if expected > 0.5 else -1)
+    assert "partner has answered" in outcome.err
+    assert f"of {len(ASKED)} customers scored by spring" in outcome.out
+
+
+def test_the_same_question_has_the_same_answer(serving: Serving) -> None:
+    well(serving.score(out="first.csv"))
+    well(serving.score(out="second.csv"))
+    assert serving.scores("first.csv") == serving.scores("second.csv")
+
+
+def test_labels_are_a_view_that_the_log_rebuilds(serving: Serving) -> None:
+    well(serving.score("--threshold", "0.6"))
+    bank = serving.folder / "bank"
+    before = json.loads(well(tally("projections", "show", bank, "labels", "--json")).out)
+    assert {row["model"] for row in before} == {"spring"}
+    shown = {row["customer"]: str(row["label"]) for row in before if row["threshold"] == "0.6"}
+    assert shown == {one: row["label"] for one, row in serving.scores().items() if row["label"]}
+    well(tally("projections", "rebuild", bank))
+    after = json.loads(well(tally("projections", "show", bank, "labels", "--json")).out)
+    assert after == before
+
+
+def test_no_id_is_in_any_log_in_the_clear(serving: Serving) -> None:
+    well(serving.score())
+    for name in ("bank", "partner"):
+        lines = well(tally("log", "show", serving.folder / name, "--json")).out
+        assert '"1009"' not in lines
+
+
+def test_an_initiator_of_its_own_gets_what_the_bank_gets(serving: Serving) -> None:
+    """Given a party that holds no data, when it is trusted, then both parties answer it."""
+    folder = serving.folder
+    well(serving.score(out="by-bank.csv"))
+    make_party(folder, "broker", "initiator")
+    for name in ("bank", "partner"):
+        well(tally("party", "trust", folder / name, folder / "broker.json"))
+        well(tally("party", "trust", folder / "broker", folder / f"{name}.json"))
+    outcome = serving.score("--within", "1", name="broker", out="by-broker.csv")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].endswith("deadline: no answer in time from bank")
+    assert not (folder / "by-broker.csv").exists()
+    with running(serving.broker, folder, ["bank"]):
+        well(serving.score(name="broker", out="by-broker.csv"))
+    assert serving.scores("by-broker.csv") == serving.scores("by-bank.csv")
+    assert tally("train", folder / "Spring 2026.toml", "--as", folder / "broker").code == 2
+
+
+def test_conversion_twice_changes_nothing(serving: Serving) -> None:
+    for name in ("bank", "partner"):
+        outcome = well(tally("convert", "spring", "--as", serving.folder / name))
+        assert outcome.out == "spring version 1 (logistic) was in the tables already\n"
+
+
+def test_a_model_is_shown_as_the_own_halfs_scorecard(serving: Serving) -> None:
+    out = well(tally("model", "show", "spring", "--as", serving.folder / "partner")).out
+    assert "calls" in out
+    assert "income" not in out
+    listed = well(tally("model", "list", "--as", serving.folder / "bank")).out
+    assert listed.splitlines()[1].split() == ["spring", "logistic", "1", "version", "1", "serves"]
+
+
+def test_mistakes_are_told_before_anybody_is_asked(serving: Serving) -> None:
+    for arguments, told in (
+        (("score", "autumn"), "bank has no model autumn in its tables"),
+        (("score", "private"), "cannot name a model"),
+    ):
+        outcome = tally(
+            *arguments,
+            *("--as", serving.folder / "bank", "--ids", serving.folder / "ids.txt"),
+            *("--out", serving.folder / "scores.csv"),
+        )
+        assert outcome.code == 2
+        assert told in outcome.err
+    assert serving.score(out="scores.xlsx").code == 2
+    assert tally("convert", "autumn", "--as", serving.folder / "bank").code == 2
+    assert tally("model", "withdraw", "spring", "--as", serving.folder / "bank").code == 2
+
+
+def test_a_model_that_is_retired_serves_again_when_it_is_activated(serving: Serving) -> None:
+    partner = serving.folder / "partner"
+    well(tally("model", "retire", "spring", "--as", partner))
+    outcome = serving.score()
+    assert outcome.code == 1
+    assert "partner says retired: partner has retired the model spring" in outcome.err
+    well(tally("model", "activate", "spring", "--as", partner))
+    well(serving.score())
