@@ -5,7 +5,8 @@ from sqlglot import exp
 from scoring.layers import SAMPLE_ID
 from scoring.linear_expressions import linear_query
 from scoring.literals import column
-from scoring.models import ScoringModel, TreeModel
+from scoring.models import NetworkModel, ScoringModel, TreeModel
+from scoring.network_expressions import network_query
 from scoring.tree_expressions import tree_query
 
 
@@ -23,4 +24,6 @@ def partial_score_query(
     read = exp.select(*chosen).from_(features.copy().subquery("raw"))
     if isinstance(model, TreeModel):
         return tree_query(model, read, dialect)
+    if isinstance(model, NetworkModel):
+        return network_query(model, read, dialect)
     return linear_query(model, read, dialect, weights)

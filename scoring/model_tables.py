@@ -5,7 +5,7 @@ last: half a conversion is never seen, and the next try finishes it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +19,10 @@ from scoring.errors import ModelTableError
 from scoring.expressions import partial_score_query
 from scoring.linear_tables import linear_rows, read_linear, weight_table
 from scoring.literals import column, text
-from scoring.model_rows import Filled, Head, batch
-from scoring.models import LinearModel, ScoringModel, TreeModel
+from scoring.model_rows import Fetch, Filled, Head, batch
+from scoring.models import LinearModel, NetworkModel, ScoringModel, TreeModel
 from scoring.models.document import Combination
+from scoring.network_tables import network_rows, read_network
 from scoring.tables import Column, ColumnType, Table
 from scoring.tree_tables import read_trees, tree_rows
 
@@ -42,6 +43,10 @@ VERSIONS = Table(
 )
 # Where literals score twice as fast as weights joined from a table.
 COMPILED = frozenset({"spark"})
+READ: dict[str, Callable[[Head, Fetch], ScoringModel]] = {
+    "trees": read_trees,
+    "network": read_network,
+}
 ROWS_A_BATCH = 10_000
 
 
@@ -142,7 +147,7 @@ class ModelTables:
             for name in ("model_id", "kind", "role", "combination", "outputs", "digest")
         }
         try:
-            read = read_trees if stored.kind == "trees" else read_linear
+            read = READ.get(stored.kind, read_linear)
             model = read(head, lambda table: self._fetch(table, stored.content))
         except ValueError:
             raise _unfit(stored) from None
@@ -168,9 +173,11 @@ class ModelTables:
 
 
 def _rows_of(model: ScoringModel, content: str) -> list[Filled]:
-    return (
-        tree_rows(model, content) if isinstance(model, TreeModel) else linear_rows(model, content)
-    )
+    if isinstance(model, TreeModel):
+        return tree_rows(model, content)
+    if isinstance(model, NetworkModel):
+        return network_rows(model, content)
+    return linear_rows(model, content)
 
 
 def _content_of(model: ScoringModel) -> str:

@@ -1,0 +1,76 @@
+"""Multilayer perceptrons as SQL: a query a layer's sums, and one for its activation (C4)."""
+
+from sqlglot import exp
+
+from scoring.inputs import FEATURES, scaled
+from scoring.layers import aliased, layer, score_columns
+from scoring.literals import case, column, number, present, total
+from scoring.models.network import Activation, NetworkModel
+
+# From here on 1 / (1 + exp(-z)) is 1, and exp(-z) of less than minus that no longer a double.
+ONE_FROM, ZERO_TO = 40.0, -700.0
+
+
+def network_query(model: NetworkModel, features: exp.Select, dialect: str) -> exp.Select:
+    """Scores of `features`; NULL where a number is missing."""
+    inputs = [
+        aliased(scaled(feature, dialect), f"h{place}")
+        for place, feature in enumerate(model.features)
+    ]
+    query, alias = layer(features, FEATURES, inputs), "h"
+    for one in model.layers:
+        below = [f"h{place}" for place in range(len(one.weights))]
+        sums = [
+            total(
+                [
+                    number(bias, dialect),
+                    *(
+                        exp.Mul(this=column(name, alias), expression=number(row[unit], dialect))
+                        for name, row in zip(below, one.weights, strict=True)
+                        if row[unit]
+                    ),
+                ],
+                dialect,
+            )
+            for unit, bias in enumerate(one.biases)
+        ]
+        if one is model.layers[-1]:
+            return layer(query, alias, score_columns([present(value, dialect) for value in sums]))
+        named = [aliased(value, f"z{unit}") for unit, value in enumerate(sums)]
+        query = layer(query, alias, named)
+        activated = [
+            aliased(_activated(one.activation, f"z{unit}", dialect), f"h{unit}")
+            for unit in range(len(one.biases))
+        ]
+        query = layer(query, "z", activated)
+    raise AssertionError("a network has layers")
+
+
+def _activated(activation: Activation, name: str, dialect: str) -> exp.Expression:
+    """Written out, as engines differ in GREATEST of NULL, have no TANH, or refuse large EXP."""
+    value = column(name, "z")
+    zero, one = number(0.0, dialect), number(1.0, dialect)
+    match activation:
+        case "identity":
+            return value
+        case "relu":
+            positive = (exp.GT(this=value, expression=zero), value.copy())
+            return case([positive], default=exp.Mul(this=value.copy(), expression=zero.copy()))
+        case "logistic":
+            return _sigmoid(value, dialect)
+        case "tanh":  # 2 sigmoid(2z) - 1
+            double = exp.Mul(this=value, expression=number(2.0, dialect))
+            twice = exp.Mul(this=number(2.0, dialect), expression=_sigmoid(double, dialect))
+            return exp.Sub(this=twice, expression=one)
+
+
+def _sigmoid(value: exp.Expression, dialect: str) -> exp.Expression:
+    one = number(1.0, dialect)
+    small = exp.Exp(this=exp.Neg(this=exp.Paren(this=value)))
+    whole = exp.Paren(this=exp.Add(this=one.copy(), expression=small))
+    large = exp.GTE(this=exp.Paren(this=value.copy()), expression=number(ONE_FROM, dialect))
+    low = exp.LTE(this=exp.Paren(this=value.copy()), expression=number(ZERO_TO, dialect))
+    return case(
+        [(large, one), (low, number(0.0, dialect))],
+        default=exp.Div(this=one.copy(), expression=whole, typed=False, safe=False),
+    )
