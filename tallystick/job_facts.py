@@ -17,6 +17,7 @@ from events.rounds import LossRecorded
 from events.terms import Terms
 from events.vocabulary import Frozen, Role
 from handlers.history import History
+from handlers.packing import job_packing, ready_to_train
 from handlers.prepared import NOTES
 from party.opening import Party
 from projections.jobs import Job, fold
@@ -56,6 +57,7 @@ class JobFacts(Frozen):
     rows: int | None = None
     training_rows: int | None = None
     held_out_rows: int | None = None
+    rows_per_ciphertext: int | None = None
     rounds: int
     stopped: str | None = None
     measures: tuple[RoundFacts, ...]
@@ -89,6 +91,7 @@ def job_facts(party: Party, job: str) -> JobFacts:
         rows=aligned.rows if aligned else None,
         training_rows=aligned.training_rows if aligned else None,
         held_out_rows=aligned.held_out_rows if aligned else None,
+        rows_per_ciphertext=_rows_per_ciphertext(history),
         rounds=state.round,
         stopped=stopped,
         measures=tuple(
@@ -100,6 +103,14 @@ def job_facts(party: Party, job: str) -> JobFacts:
         notes=_notes(history, party),
         terms=history.terms,
     )
+
+
+def _rows_per_ciphertext(history: History) -> int | None:
+    """As the members counted it, once they could."""
+    if not ready_to_train(history):
+        return None
+    packing = job_packing(history)
+    return packing.rows_per_ciphertext if packing else 1
 
 
 def unanswered(history: History) -> list[str]:

@@ -47,6 +47,8 @@ def show_job(facts: JobFacts) -> None:
             f"customers in common: {facts.rows:,}; training {facts.training_rows:,}, "
             f"held out {facts.held_out_rows:,}"
         )
+    if facts.rows_per_ciphertext is not None:
+        say(f"customers a ciphertext: {facts.rows_per_ciphertext}")
     if facts.rounds:
         stopped = f"; stopped: {facts.stopped}" if facts.stopped else ""
         say(f"rounds: {facts.rounds} of at most {terms.optimiser.maximum_rounds}{stopped}")

@@ -44,6 +44,7 @@ def test_a_job_can_be_shown_by_every_member(trained: Trained) -> None:
         assert "job spring: " in out
         assert "accepted" in out
         assert "customers in common: 200; training 160, held out 40" in out
+        assert "customers a ciphertext: 1" in out
         assert "rounds: 3 of at most 3; stopped: round limit" in out
     assert "AUC" not in out
 
