@@ -12,6 +12,7 @@ from handlers.history import History
 from party.opening import Party
 from projections.projection import storable
 from store import Refusal
+from tallystick.alignment import alignment_progress
 from tallystick.following import JobProgress
 from tallystick.job_facts import unanswered
 from tallystick.job_report import measure_text
@@ -120,7 +121,7 @@ def _awaited(history: History, progress: JobProgress) -> str:
     if not history.has(PublicKeyIssued):
         return f"waiting for the key of {history.terms.arbiter}"
     if not history.has(RowsAligned):
-        return "waiting until the parties have found their common customers"
+        return alignment_progress(history)
     if progress.stopped is not None:
         return "measuring the model on the held-out customers"
     return f"round {progress.rounds + 1} of at most {progress.maximum_rounds}"

@@ -15,6 +15,8 @@ from audit.replay import Replay, replay
 from handlers.policy import Policy
 from paillier.keys import PrivateKey
 from party.choosing import SourceSettings
+from party.contributions import read_mart_key
+from party.folder import PartyFolder
 from party.opening import open_party, read_private_key_file
 from party.settings import parse_settings
 from projections import Views, jobs
@@ -80,6 +82,10 @@ def reexecute_log(
         Path | None,
         typer.Option(metavar="FILE", help="The arbiter's key of the job, keys/paillier/ID.json."),
     ] = None,
+    mart_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of a job with a mart: the bank's keys/mart.key."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a party's handlers again over its log, and compare every event and payload, to the bit.
@@ -95,6 +101,7 @@ def reexecute_log(
             source=_source(data, settings),
             folder=settings.parent if settings else None,
             keys=_keys(log, key),
+            mart_key=_mart_key(log, mart_key),
             threads=os.cpu_count() or 1,
         )
         result = reexecute_job(copy, material)
@@ -122,6 +129,12 @@ def _keys(log: str, file: Path | None) -> dict[str, PrivateKey]:
     files = [file] if file else sorted(Path(log).glob("keys/paillier/*.json"))
     keys = map(read_private_key_file, files)
     return {key.public.key_id: key for key in keys}
+
+
+def _mart_key(log: str, file: Path | None) -> bytes | None:
+    in_folder = PartyFolder(Path(log)).mart_key
+    found = file or (in_folder if in_folder.is_file() else None)
+    return read_mart_key(found) if found else None
 
 
 def _settings_in(log: str) -> Path | None:

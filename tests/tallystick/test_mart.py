@@ -124,3 +124,20 @@ def test_the_demo_has_one_participant_with_a_mart(tmp_path: Path) -> None:
     refused = tally("demo", "--mart", "--participants", 2, "--out", tmp_path / "demo")
     assert refused.code == 2
     assert "a mart serves one participant" in refused.err
+
+
+def test_an_auditor_needs_the_marts_key_to_run_the_bank_again(trained: Path) -> None:
+    """The bank's hashes cannot be made without it; every other party goes without."""
+    key = trained / "bank" / "keys" / "mart.key"
+    kept = key.rename(trained / "kept.key")
+    try:
+        again = ["audit", "reexecute", trained / "bank", "--job", "spring"]
+        refused = tally(*again)
+        assert refused.code == 2
+        assert "re-execution needs keys/mart.key" in refused.err
+        assert "to the bit" in well(tally(*again, "--mart-key", kept)).out
+    finally:
+        kept.rename(key)
+    for name in ("partner", "mart", "arbiter"):
+        told = well(tally("audit", "reexecute", trained / name, "--job", "spring"))
+        assert "to the bit" in told.out
