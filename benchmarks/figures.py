@@ -43,10 +43,7 @@ def figures(
         "rounds": facts["rounds"],
         "stopped": facts["stopped"],
         "training_rows": facts["training_rows"],
-        "auc": {
-            "joint": facts["quality"]["joint"]["auc"],
-            "alone": facts["quality"]["alone"]["auc"],
-        },
+        "auc": {name: facts["quality"][name]["auc"] for name in ("joint", "alone")},
         "wall_seconds": {
             "all": round(ended - begun, 1),
             "preparing": round(prepared - begun, 1),
@@ -103,6 +100,5 @@ def _by_process(values: Mapping[tuple[str, int], float], party: str) -> dict[str
 
 
 def _size(folder: Path) -> float:
-    return round(
-        sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) / MEBIBYTE, 1
-    )
+    sizes = (one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    return round(sum(sizes) / MEBIBYTE, 3)

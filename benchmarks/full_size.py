@@ -108,7 +108,7 @@ def _train(folder: Path, broker: PrivateBroker | None) -> dict[str, Any]:
         begun = time.time()
         command = [sys.executable, "-m", "tallystick", "train", "job.toml", "--as", "bank"]
         train = subprocess.Popen([*command, "--job", JOB, "--json"], cwd=folder, stdout=-1)
-        with ProcessWatch(processes | {"tally train": train.pid}) as watch:
+        with ProcessWatch({**processes, "tally train": train.pid}) as watch:
             document, _ = train.communicate()
             ended = time.time()
             time.sleep(2)  # for the last acknowledgements, and one look more

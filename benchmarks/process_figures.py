@@ -36,10 +36,11 @@ class ProcessWatch:
 
     def cpu_between(self, begin: float, end: float) -> float:
         """CPU seconds of everything, at the moments looked at that are nearest."""
-        first, last = (
-            min(self.timeline, key=lambda look: abs(look[0] - at)) for at in (begin, end)
-        )
-        return last[1] - first[1]
+
+        def looked_at(moment: float) -> float:
+            return min(self.timeline, key=lambda look: abs(look[0] - moment))[1]
+
+        return looked_at(end) - looked_at(begin)
 
     def _watch(self) -> None:
         while not self._leave.wait(LOOK_SECONDS):
