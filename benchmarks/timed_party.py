@@ -19,7 +19,7 @@ from paillier import Encryptor, PrivateKey, PublicKey
 from party.running import run_party
 from tallystick.log_output import configure_running_log
 
-ROOM = "paillier"
+ROOM, THREADS = "paillier", "paillier.workers"  # threads are lent to the alignment too
 METHODS = (
     (Encryptor, "encrypt"),
     (Encryptor, "obfuscators"),
@@ -62,7 +62,7 @@ def prepare(path: Path) -> None:
     callers = [module for name, module in sys.modules.items() if name.startswith("handlers.")]
     for module in (party.work, *callers):
         for name, function in inspect.getmembers(module, inspect.isfunction):
-            if function.__module__.startswith(f"{ROOM}."):
+            if function.__module__.startswith(f"{ROOM}.") and function.__module__ != THREADS:
                 setattr(module, name, clock.around(function))
 
 
