@@ -9,7 +9,8 @@ ScoringError
 │   └── TableConflictError     a table of this name exists with other columns
 ├── ModelFileError          a model file that cannot be read, or is not admitted
 ├── ModelTableError         no such model in the tables, or its rows do not fit together
-└── ExtractionError         an extraction script, or what it yields, cannot be scored
+├── ExtractionError         an extraction script, or what it yields, cannot be scored
+└── RawSampleError          a message that is no raw sample of its kind
 """
 
 
@@ -50,4 +51,8 @@ class ModelTableError(ScoringError):
 
 
 class ExtractionError(ScoringError):
+    pass
+
+
+class RawSampleError(ScoringError):
     pass

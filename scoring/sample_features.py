@@ -81,7 +81,7 @@ def look_at(samples: Samples, engine: Engine) -> Extracted:
     """Find out what the extraction yields, by its first rows. Raises ScoringError.
 
     Once there is a table of features, its columns tell text from dates that are written as text;
-    raw rows that were loaded have been told apart already.
+    raw rows that were loaded, or whose columns are configured, have been told apart already.
     """
     extraction = extraction_on(samples, engine)
     first = next(engine.stream(extraction.limit(FIRST_ROWS)), None)
@@ -92,7 +92,7 @@ def look_at(samples: Samples, engine: Engine) -> Extracted:
     names = {name: name if name in OWN_COLUMNS else column_name(name) for name in types}
     kept = {one.name: one.type for one in engine.columns(samples.features) or ()}
     kinds = {}
-    is_settled = samples.script is None and samples.source is not None
+    is_settled = samples.script is None and (samples.source is not None or samples.kind.columns)
     for name, found in types.items():
         kinds[name] = KINDS[found]
         is_known = is_settled or kept.get(names[name]) is ColumnType.TEXT

@@ -28,7 +28,8 @@ from scoring.tables import Column, ColumnType, Table
 Way = Literal["realtime", "nearline", "offline"]
 
 FEW = 1000  # ids that are looked up one by one
-AT_ONCE = 1_000_000  # ids that are joined in one query
+AT_ONCE = 1_000_000  # ids that are joined in one query: what an engine keeps in memory
+IDS_A_BATCH = 65_536
 ID = "id"
 Scores = tuple[float, ...]
 
@@ -48,7 +49,7 @@ class Scorer:
     def score(self, ids: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """Position int64, found bool, score_0 … float64; in any order. Raises ScoringError.
 
-        Whatever the number of ids, memory is that of AT_ONCE of them.
+        Memory is that of AT_ONCE ids, whatever their number.
         """
         remaining = iter(ids)
         first = list(itertools.islice(remaining, FEW + 1))
@@ -57,11 +58,11 @@ class Scorer:
             return
         if self._way == "realtime":
             load_raw(self._samples)
-        start = 0
-        every = itertools.chain(first, remaining)
-        while chunk := list(itertools.islice(every, AT_ONCE)):
-            yield from self._many(self._samples.batch, chunk, start)
-            start += len(chunk)
+        every, start = itertools.chain(first, remaining), 0
+        while chunk := list(itertools.islice(every, 1)):
+            chunk_ids = itertools.chain(chunk, itertools.islice(every, AT_ONCE - 1))
+            yield from self._many(self._samples.batch, chunk_ids, start)
+            start += AT_ONCE
 
     def one(self, sample_id: str) -> Scores | None:
         """The scores of a single sample, None where there is none. Raises MissingTableError."""
@@ -89,19 +90,16 @@ class Scorer:
             return
         yield self._batch(range(len(ids)), found)
 
-    def _many(self, engine: Engine, ids: Sequence[str], start: int) -> Iterator[pa.RecordBatch]:
+    def _many(self, engine: Engine, ids: Iterable[str], start: int) -> Iterator[pa.RecordBatch]:
         """Join the ids with what the engine holds."""
         asked = Table(
             f"asked_{secrets.token_hex(6)}",
             (Column("position", ColumnType.INTEGER), Column(SAMPLE_ID, ColumnType.TEXT)),
             ("position",),
         )
-        positions = pa.array(range(start, start + len(ids)), pa.int64())
-        rows = pa.record_batch([positions, pa.array(ids, pa.string())], arrow_schema(asked.columns))
         engine.ensure(asked)
         try:
-            engine.append(asked, [rows])
-            del rows, positions
+            engine.append(asked, _numbered(ids, start, asked))
             place = exp.table_(asked.name, quoted=True)
             among = exp.select(column(SAMPLE_ID)).from_(place.copy())
             wanted = exp.In(this=column(SAMPLE_ID), query=among.subquery())
@@ -164,6 +162,14 @@ def score(
 ) -> Iterator[pa.RecordBatch]:
     """One request; see `Scorer.score`. A row is there for every id, in any order."""
     return Scorer(model, way, samples, version).score(ids)
+
+
+def _numbered(ids: Iterable[str], start: int, asked: Table) -> Iterator[pa.RecordBatch]:
+    remaining, schema = iter(ids), arrow_schema(asked.columns)
+    while chunk := list(itertools.islice(remaining, IDS_A_BATCH)):
+        positions = pa.array(range(start, start + len(chunk)), pa.int64())
+        start += len(chunk)
+        yield pa.record_batch([positions, pa.array(chunk, pa.string())], schema)
 
 
 def _as_answer(batch: pa.RecordBatch) -> pa.RecordBatch:
