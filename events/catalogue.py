@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from events import (
+    features,
     intersection,
     lifecycle,
     mart,
@@ -154,6 +155,7 @@ CATALOGUE = Catalogue(
         models.ModelActivated,
         models.ModelRetired,
         models.ConsentRevoked,
+        features.FeaturesRefreshed,
         predictions.PredictionRequested,
         predictions.PartialScoreReturned,
         predictions.PredictionCompleted,

@@ -51,6 +51,7 @@ ONLY_RECORDED = frozenset(
         "ModelActivated",
         "ModelRetired",
         "ConsentRevoked",
+        "FeaturesRefreshed",
         "LabelsShared",
         "IntersectionComputed",
         "RowsMatched",

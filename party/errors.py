@@ -7,6 +7,7 @@ PartyError
 ├── TrustError         a card that cannot be trusted
 ├── SealingError       a payload cannot be sealed, or opened by this party
 ├── AlreadyRunningError   the same party runs twice
+├── BusyError          another process does the same just now
 ├── LinkError          sending or receiving ended by itself
 ├── AppendError        a decided event cannot become an envelope
 ├── RequestError       a job that this party may not or cannot ask for
@@ -44,6 +45,10 @@ class SealingError(PartyError):
 
 
 class AlreadyRunningError(PartyError):
+    pass
+
+
+class BusyError(PartyError):
     pass
 
 

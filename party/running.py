@@ -85,7 +85,7 @@ def run_party(
             log.warning("check", party=party.name, note=note)
         link = Link(party, endpoint or open_endpoint(broker_address(party.settings), party.name))
         reactor = ReactorProcess(party.folder.path, decide, prepare)
-        stopping = stopping or stack.enter_context(_stop_signals())
+        stopping = stopping or stack.enter_context(stop_signals())
         link.start()
         stack.callback(link.stop)
         reactor.start()
@@ -112,7 +112,7 @@ def startup_notes(party: Party) -> list[str]:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
+def stop_signals() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set, instead of what they did before."""
     stopping = threading.Event()
     before = {

@@ -68,6 +68,7 @@ SAMPLES = """
 # exclude = ["city"]
 # engine = "postgresql+psycopg://user:${TALLY_ENGINE_PASSWORD}@host/database"  # for batches
 # lookup = "sqlite:///scoring.sqlite"  # for single look-ups
+# broker = "amqp://user:${TALLY_SAMPLES_PASSWORD}@localhost/samples"  # of raw messages: your own
 # columns = {customer_id = "text", income = "number", updated_at = "time"}  # of raw messages
 """
 SCORING = """

@@ -28,7 +28,7 @@ class SampleKind(BaseModel):
     a SQLAlchemy `url`. `extraction` is a SQL file beside party.toml; without one every raw column
     is a feature. `observed` is the raw column that says when a row was observed; dates count to
     `observed_on`, or else to that time. `columns` are those of raw samples that come as messages,
-    where the table is not there yet.
+    where the table is not there yet, and `broker` is the party's own, on which they come.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +46,7 @@ class SampleKind(BaseModel):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     columns: Mapping[str, ColumnType] = {}
+    broker: str | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "SampleKind":

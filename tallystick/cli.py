@@ -29,11 +29,13 @@ from tallystick.commands.audit import audit_app
 from tallystick.commands.bench import bench
 from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
+from tallystick.commands.features import features_app
 from tallystick.commands.job import job_app
 from tallystick.commands.log import log_app
 from tallystick.commands.mart import mart_app
 from tallystick.commands.model import model_app
 from tallystick.commands.party import party_app
+from tallystick.commands.precompute import precompute
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
 from tallystick.commands.score import score_app
@@ -76,8 +78,10 @@ app.command()(train)
 app.add_typer(mart_app, name="mart")
 app.command()(convert)
 app.add_typer(model_app, name="model")
+score_app.command()(precompute)
 app.add_typer(score_app, name="score")
 app.command()(serve)
+app.add_typer(features_app, name="features")
 app.add_typer(log_app, name="log")
 app.add_typer(audit_app, name="audit")
 app.add_typer(secret_app, name="secret")

@@ -81,6 +81,8 @@ def _fit(array: pa.Array, field: pa.Field, source: str, *, key: bool) -> pa.Arra
     """Without loss, except that any number may become a double. Quotes no value."""
     type_ = column_type(field.type)
     lossless = type_ is not ColumnType.NUMBER
+    if array.null_count == len(array):  # of whatever type its engine took it to be
+        array = pa.nulls(len(array), field.type)
     if array.type != field.type:
         found = None if pa.types.is_null(array.type) else column_type(array.type)
         numeric = {found, type_} == {ColumnType.INTEGER, ColumnType.NUMBER}
