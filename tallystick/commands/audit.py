@@ -1,6 +1,7 @@
 """`tally audit`: prove what every party did, from logs alone (requirement D4)."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from audit.comparison import Comparison, compare
 from audit.findings import CheckResult
 from audit.log_copy import LogCopy
 from audit.opening import open_log
+from audit.report.page import make_report, render
 from audit.verification import EVERY_CHECK, QUICK_CHECKS, Verification, verify
 from events.card import PartyCard
 from party.trust import read_card
@@ -105,6 +107,42 @@ def compare_logs(
         show_comparison(result)
     if not result.holds:
         raise typer.Exit(NOT_HELD)
+
+
+@audit_app.command("report")
+def report_logs(
+    logs: Logs,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")],
+    card: Cards = None,
+    cores: Annotated[
+        int, typer.Option(min=1, help="How many cores to use; all of them without this.")
+    ] = os.cpu_count() or 1,
+) -> None:
+    """Write one page that says what happened and what holds: for people, on paper, on a phone.
+
+    It loads nothing from anywhere. Of one party's log with payloads it shows that party's half of
+    the models; over several parties it shows digests only. Exit code as of verify and compare.
+    """
+    with ExitStack() as stack:
+        copies = [stack.enter_context(open_log(place, read_cards(card))) for place in logs]
+        result = make_report(copies, cores=cores)
+    write_whole(out, render(result))
+    note(f"{out}: {len(result.jobs)} trainings, {len(result.predictions)} predictions")
+    if not result.holds:
+        note("something does not hold: the report says what and where")
+        raise typer.Exit(NOT_HELD)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """All of it or nothing; for this user alone, as it may tell of private events."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def read_cards(paths: list[Path] | None) -> list[PartyCard]:
