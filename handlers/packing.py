@@ -93,5 +93,8 @@ def _key_bits(history: History) -> int:
 
 def gradient_shape(terms: Terms, features: FeaturesPrepared) -> GradientShape:
     """As far as a party tells: ordinal columns say nothing of bins, which are mostly fifths."""
-    bins = FIFTHS if terms.coding == "ordinal" else features.columns / features.variables
-    return GradientShape(features.variables, bins, gradient_values(terms, features.columns))
+    variables, columns = features.variables, features.columns
+    sums = gradient_values(terms, columns)
+    if terms.coding == "ordinal":
+        return GradientShape(variables, FIFTHS, sums)
+    return GradientShape.of(variables, columns, sums)

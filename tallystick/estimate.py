@@ -171,8 +171,7 @@ def packing_of(shape: JobShape, key_bits: int) -> SamplePacking | None:
     if shape.residual is Residual.SMOOTHED:
         return None
     gradients = tuple(
-        GradientShape(len(bins), sum(bins) / len(bins), _values(shape, bins))
-        for bins in shape.bins.values()
+        GradientShape.of(len(bins), sum(bins), _values(shape, bins)) for bins in shape.bins.values()
     )
     return choose_packing(
         RoundShape(shape.rows, key_bits, _slot_bits(shape), gradients), shape.rows_per_ciphertext

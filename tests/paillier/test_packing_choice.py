@@ -52,3 +52,12 @@ def test_the_choice_is_possible_and_no_dearer_than_any_other(
     most = max(1, most_rows_per_ciphertext(sum_bits, key_bits))
     costs = [round_products(job, k) for k in range(1, most + 1)]
     assert round_products(job, chosen) == min(costs)
+
+
+@given(st.integers(1, 10**6), st.integers(2, 255), st.integers(2, 10**6))
+def test_the_count_is_exact_on_every_machine(variables: int, bins: int, rows: int) -> None:
+    """Members on different processors must agree, so nothing is rounded as floats are."""
+    gradient = GradientShape.of(variables, variables * bins + variables // 3, variables * bins)
+    assert gradient.bins == bins
+    job = RoundShape(rows, 2048, 51, (gradient, gradient))
+    assert isinstance(round_products(job, 5), int)
