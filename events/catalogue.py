@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from events import (
     features,
+    identification,
     intersection,
     lifecycle,
     mart,
@@ -149,6 +150,9 @@ CATALOGUE = Catalogue(
         rounds.LossRecorded,
         rounds.StopFlagRaised,
         rounds.RoundCompleted,
+        identification.LossPosted,
+        identification.ProbabilityRangeRecorded,
+        identification.WeightsAnnounced,
         models.ModelSaved,
         models.ModelEvaluated,
         models.ModelConverted,

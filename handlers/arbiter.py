@@ -5,6 +5,7 @@ once (requirements T3, T7, T9).
 """
 
 from events.catalogue import Fact
+from events.identification import LossPosted
 from events.lifecycle import (
     MessageRefused,
     TrainingAccepted,
@@ -25,6 +26,7 @@ from handlers.drafts import Decision, Draft, Work, blob, draft
 from handlers.errors import ProtocolError
 from handlers.handler import Reactions
 from handlers.history import History
+from handlers.identification import announce_weights
 from handlers.keys import public_key, read_ciphertexts
 from handlers.own import Own, secret_commitment
 from handlers.packing import entitlement, job_packing, ready_to_train
@@ -145,4 +147,5 @@ REACTIONS: Reactions = {
     WorkFailed: report_failed_work,
     EncryptedGradientPosted: decrypt_masked_gradient,
     StopFlagRaised: count_flags,
+    LossPosted: announce_weights,
 }

@@ -46,6 +46,7 @@ from handlers.evaluation import evaluate
 from handlers.gradient import post_gradient
 from handlers.handler import Reactions
 from handlers.history import History
+from handlers.identification import prepare_identification
 from handlers.intersection import (
     begin_when_all_accepted,
     go_on_at_local,
@@ -203,7 +204,7 @@ def _inputs(plan: ResidualPlan, posted: list[Fact[EncryptedScorePosted]]) -> byt
 
 
 def finish(history: History, _fact: Fact[TrainingStopped], own: Own) -> Decision:
-    return [save_model(history, own)]
+    return [save_model(history, own), *prepare_identification(history, own)]
 
 
 def evaluate_when_all_returned(

@@ -34,6 +34,7 @@ from handlers.drafts import Decision, blob, draft, vector
 from handlers.gradient import post_gradient
 from handlers.handler import Reactions
 from handlers.history import History
+from handlers.identification import prepare_identification
 from handlers.intersection import go_on_at_participant
 from handlers.keys import degree_of, public_key
 from handlers.leakage import check_leak_budget
@@ -83,13 +84,13 @@ def begin_next_round(history: History, fact: Fact[RoundCompleted], own: Own) -> 
 
 def finish(history: History, _fact: Fact[TrainingStopped], own: Own) -> Decision:
     """Keep the half model; return the held-out rows' partial scores for the joint quality (S2)."""
-    saved = save_model(history, own)
+    saved = [save_model(history, own), *prepare_identification(history, own)]
     held_out = history.one(RowsAligned).event.held_out_rows
     if not held_out:
-        return [saved]
+        return saved
     scores = held_out_scores(history, own)
     returned = PartialScoreReturned(rows=held_out)
-    return [saved, draft(returned, history.job, history.terms, vector("scores", scores))]
+    return [*saved, draft(returned, history.job, history.terms, vector("scores", scores))]
 
 
 def _post_scores(history: History, own: Own, number: int) -> Decision:

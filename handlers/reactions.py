@@ -58,6 +58,8 @@ ONLY_RECORDED = frozenset(
         "DataPrepared",
         "ParametersUpdated",
         "LossRecorded",
+        "ProbabilityRangeRecorded",
+        "WeightsAnnounced",
         "ModelEvaluated",
         "CheckpointDisputed",
     }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from events.catalogue import Fact
+from events.identification import LossPosted, WeightsAnnounced
 from events.intersection import (
     BlindedIdentifiersPosted,
     DoublyBlindedIdentifiersReturned,
@@ -36,6 +37,7 @@ from events.rounds import (
 from events.witness import CheckpointDisputed, CheckpointPosted
 from handlers.errors import ProtocolError
 from handlers.history import History
+from handlers.identification import check_loss, check_weights
 from handlers.intersection_conformance import (
     check_alignment_is_agreed,
     check_all_are_told,
@@ -110,6 +112,8 @@ TRAINING = Protocol(
             TrainingFailed,
             FeaturesDelivered,
             IdentifiersMatched,
+            LossPosted,
+            WeightsAnnounced,
             PublicKeyIssued,
             IdentifiersPosted,
             LabelsShared,
@@ -154,6 +158,8 @@ TRAINING = Protocol(
         LabelsShared: TrainingAccepted,
         EncryptedScorePosted: RowsAligned,
         ModelSaved: TrainingStopped,
+        LossPosted: TrainingStopped,
+        WeightsAnnounced: LossPosted,
         PartialScoreReturned: TrainingStopped,
         ConsentRevoked: TrainingStopped,
     },
@@ -165,6 +171,8 @@ TRAINING = Protocol(
         DoublyBlindedIdentifiersReturned: check_returned,
         RowsMatched: check_matched,
         FeaturesDelivered: check_delivery,
+        LossPosted: check_loss,
+        WeightsAnnounced: check_weights,
         IdentifiersMatched: check_identifiers_matched,
         RowsAligned: _check_rows,
         FeaturesPrepared: _check_features,

@@ -4,6 +4,7 @@ from functools import reduce
 from pathlib import Path
 
 from events.catalogue import CATALOGUE
+from events.identification import PartyWeight, WeightsAnnounced
 from events.lifecycle import (
     TrainingAccepted,
     TrainingDeclined,
@@ -60,6 +61,7 @@ class JobFacts(Frozen):
     rows_per_ciphertext: int | None = None
     rounds: int
     stopped: str | None = None
+    weights: tuple[PartyWeight, ...] = ()
     measures: tuple[RoundFacts, ...]
     quality: ModelEvaluated | None = None
     model_file: Path | None = None
@@ -94,6 +96,7 @@ def job_facts(party: Party, job: str) -> JobFacts:
         rows_per_ciphertext=_rows_per_ciphertext(history),
         rounds=state.round,
         stopped=stopped,
+        weights=tuple(one for fact in history.of(WeightsAnnounced) for one in fact.event.weights),
         measures=tuple(
             RoundFacts(round=one.event.round, measure=one.event.measure, value=one.event.value)
             for one in history.of(LossRecorded)

@@ -52,6 +52,9 @@ def show_job(facts: JobFacts) -> None:
     if facts.rounds:
         stopped = f"; stopped: {facts.stopped}" if facts.stopped else ""
         say(f"rounds: {facts.rounds} of at most {terms.optimiser.maximum_rounds}{stopped}")
+    if facts.weights:
+        listed = ", ".join(f"{one.party} {one.weight:.4f}" for one in facts.weights)
+        say(f"weights of the parties' probabilities: {listed}")
     _show_measures(facts)
     for line in facts.notes:
         say(f"note: {line}")
