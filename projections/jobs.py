@@ -4,7 +4,17 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, Text, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from events.catalogue import Fact
 from events.event import Event
@@ -71,17 +81,27 @@ class Job:
     ended: str | None = None
 
 
+# Built once: that takes longer than running them.
+ONE = select(JOB_ROWS).where(JOB_ROWS.c.job == bindparam("name"))
+ADD = insert(JOB_ROWS)
+CHANGE = (
+    update(JOB_ROWS)
+    .where(JOB_ROWS.c.job == bindparam("name"))
+    .values({column: bindparam(column.name) for column in JOB_ROWS.columns})
+)
+
+
 def apply(connection: Connection, _position: int, fact: Fact[Event], _payloads: Payloads) -> None:
     name = storable(fact.job)
     if not name or isinstance(fact.event, OF_A_MODEL):
         return
-    row = connection.execute(select(JOB_ROWS).where(JOB_ROWS.c.job == name)).mappings().first()
+    row = connection.execute(ONE, {"name": name}).mappings().first()
     before = Job(**row) if row else Job(name)
     after = asdict(fold(before, fact))
     if row is None:
-        connection.execute(insert(JOB_ROWS).values(after))
+        connection.execute(ADD, after)
     elif after != asdict(before):
-        connection.execute(update(JOB_ROWS).where(JOB_ROWS.c.job == name).values(after))
+        connection.execute(CHANGE, {**after, "name": name})
 
 
 def jobs() -> Select[*tuple[Any, ...]]:

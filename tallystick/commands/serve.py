@@ -1,6 +1,7 @@
 """`tally serve`: the party at work, and a door for business systems (requirement S4)."""
 
 import signal
+import sys
 import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from tallystick.serving.token import token_in
 from tallystick.serving.web import web_application
 from tallystick.terminal import note
 
+SWITCH_SECONDS = 0.0005  # between threads: an answer must not wait for the views to be folded
 TOKEN_FILE = "serve.token"  # noqa: S105 - its name
 
 
@@ -44,6 +46,7 @@ def serve(
     the same documents and replies to each message's `reply_to`.
     """
     configure_running_log()
+    sys.setswitchinterval(SWITCH_SECONDS)
     with ExitStack() as stack:
         party = stack.enter_context(closing(open_party(folder)))
         if party.role not in ASKING_ROLES:

@@ -1,0 +1,238 @@
+"""One customer, scored end to end through `tally serve` over RabbitMQ, by two parties (S4, S7).
+
+The bank serves HTTP and holds its half, the partner runs as `tally party run` does; both score
+5-bin models of a few columns in SQLite. Beside each request the same disk's own fdatasync is timed,
+and the commits a request costs are counted. A private RabbitMQ is started from its package.
+
+    python -m benchmarks.serve_latency --requests 300
+"""
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from bus import MemoryBroker
+from events.vocabulary import Role
+from learning.binning import learn_bins
+from party.creating import create_party
+from party.model_keeping import convert_document
+from party.opening import Party, open_party, party_card, trust
+from party.predicting import Wish
+from party.running import RunningParty
+from scoring.models.linear import BinnedTerm, LinearModel
+from store.log import Log
+from tallystick.serving.service import ScoreService
+from tests.brokers import PrivateBroker
+
+CUSTOMERS = 66_274
+COLUMNS = {"bank": ("income", "age", "balance"), "partner": ("calls", "data", "spend")}
+ROLES = {"bank": Role.LOCAL, "partner": Role.PARTICIPANT}
+MODEL = "spring"
+WARM = 20
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Seconds, sorted."""
+
+    seconds: tuple[float, ...]
+
+    def at(self, share: float) -> float:
+        """In milliseconds: the latency that this share of the requests did not exceed."""
+        return 1e3 * self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+
+    def __str__(self) -> str:
+        return f"p50 {self.at(0.5):6.2f} ms   p99 {self.at(0.99):6.2f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--customers", type=int, default=CUSTOMERS)
+    parser.add_argument("--folder", type=Path, help="on the disk to be measured")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        ids = make_parties(folder, arguments.customers)
+        for party, commits in commits_of_a_request(folder, ids).items():
+            print(f"commits of {party} a request: {commits:.1f}")
+        with broker(folder) as urls, serving(folder, urls) as address:
+            requests, disk = measure(folder, address, ids, arguments.requests)
+    print(f"end to end, one id:      {requests}")
+    print(f"fdatasync of this disk:  {disk}")
+    print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def make_parties(folder: Path, customers: int) -> list[str]:
+    """Two parties with data and a model in their tables, each trusting the other."""
+    random = np.random.default_rng(11)
+    ids = [f"154{number:08d}" for number in range(customers)]
+    for name, columns in COLUMNS.items():
+        values = random.normal(size=(customers, len(columns))).round(3)
+        rows = (",".join([one, *map(str, row)]) for one, row in zip(ids, values, strict=True))
+        data = folder / f"{name}.csv"
+        data.write_text("\n".join([",".join(["id", *columns]), *rows]) + "\n")
+        source = f"[source]\nfile = {json.dumps(str(data))}\n"
+        create_party(folder / name, ROLES[name], name, tables=source)
+        (folder / f"{name}.json").write_text(party_card(folder / name).model_dump_json())
+        with closing(open_party(folder / name)) as party:
+            convert_document(party, half(name, values))
+    trust(folder / "bank", folder / "partner.json")
+    trust(folder / "partner", folder / "bank.json")
+    return ids
+
+
+def half(name: str, values: np.ndarray) -> LinearModel:
+    """A logistic half with the bins of these columns."""
+    training = np.ones(len(values), np.bool_)
+    cuts = [
+        learn_bins(column, values[:, place], training) for place, column in enumerate(COLUMNS[name])
+    ]
+    terms = tuple(
+        BinnedTerm(cut=cut, weights=(tuple(0.1 * place for place in range(cut.bins)),))
+        for cut in cuts
+    )
+    return LinearModel(
+        model_id=MODEL,
+        role=Role.LOCAL if name == "bank" else Role.PARTICIPANT,
+        digest="0" * 64,
+        kind="logistic",
+        combination="sigmoid",
+        outputs=1,
+        intercepts=(0.0,) if name == "bank" else None,
+        terms=terms,
+    )
+
+
+def commits_of_a_request(folder: Path, ids: list[str], requests: int = 20) -> dict[str, float]:
+    """Counted with both parties in this process, on the embedded bus."""
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        embedded = MemoryBroker()
+        parties = {name: stack.enter_context(closing(open_party(folder / name))) for name in ROLES}
+        for name, party in parties.items():
+            stack.enter_context(RunningParty(party, embedded.endpoint(name)))
+        service = ScoreService(parties["bank"])
+        service.start()
+        stack.callback(service.stop)
+        service.ask(Wish(MODEL, ids[:1])).result(60)
+        settle(parties)
+        for name, party in parties.items():
+            count_commits(party.log, name, counts)
+        for one in ids[:requests]:
+            service.ask(Wish(MODEL, (one,))).result(60)
+            settle(parties)
+        return {name: counts[name] / requests for name in ROLES}
+
+
+def settle(parties: dict[str, Party]) -> None:
+    """Until everything is delivered and reacted to."""
+    before: list[int] = []
+    while before != (now := [party.log.head() for party in parties.values()]) or any(
+        party.log.pending_deliveries() for party in parties.values()
+    ):
+        before = now
+        time.sleep(0.05)
+
+
+def count_commits(log: Log, name: str, counts: Counter[str]) -> None:
+    begin = log.transaction
+
+    @contextmanager
+    def counted() -> Iterator[object]:
+        with begin() as transaction:
+            yield transaction
+        counts[name] += 1
+
+    log.transaction = counted  # type: ignore[method-assign, assignment]
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[dict[str, str]]:
+    private = PrivateBroker(folder / "broker")
+    urls = {name: private.add_party(name) for name in ROLES}
+    private.start()
+    try:
+        yield urls
+    finally:
+        private.kill()
+
+
+@contextmanager
+def serving(folder: Path, urls: dict[str, str]) -> Iterator[str]:
+    """Both parties at work in processes of their own; gives the address of the bank's door."""
+    with ExitStack() as stack:
+        for name, command in (("partner", "party run"), ("bank", "serve")):
+            settings = folder / name / "party.toml"
+            text = settings.read_text()
+            line = next(one for one in text.splitlines() if one.startswith("broker ="))
+            settings.write_text(text.replace(line, f"broker = {json.dumps(urls[name])}"))
+            options = ["--port", "0"] if command == "serve" else []
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tallystick",
+                    *command.split(),
+                    str(folder / name),
+                    *options,
+                ],
+                stderr=(folder / f"{name}.err").open("w"),
+                stdout=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        yield wait_for_address(folder / "bank.err")
+
+
+def wait_for_address(output: Path) -> str:
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        for word in output.read_text().split():
+            if word.startswith("http://"):
+                return word.rstrip(";")
+        time.sleep(0.1)
+    raise SystemExit(f"the bank does not serve:\n{output.read_text()}")
+
+
+def measure(
+    folder: Path, address: str, ids: list[str], requests: int
+) -> tuple[Latencies, Latencies]:
+    token = (folder / "bank" / "serve.token").read_text().strip()
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    headers = {"Authorization": f"Bearer {token}"}
+    answers, syncs = [], []
+    with (folder / "disk").open("wb", buffering=0) as disk:
+        for number in range(WARM + requests):
+            body = json.dumps({"model": MODEL, "ids": [ids[number * 7919 % len(ids)]]})
+            began = time.perf_counter()
+            connection.request("POST", "/v1/scores", body, headers)
+            response = connection.getresponse()
+            content = response.read()
+            ended = time.perf_counter()
+            if response.status != 200 or b'"scored"' not in content:
+                raise SystemExit(f"{response.status}: {content.decode()}")
+            disk.write(bytes(4096))
+            written = time.perf_counter()
+            os.fdatasync(disk.fileno())
+            if number >= WARM:
+                answers.append(ended - began)
+                syncs.append(time.perf_counter() - written)
+    return Latencies(tuple(sorted(answers))), Latencies(tuple(sorted(syncs)))
+
+
+if __name__ == "__main__":
+    main()
