@@ -56,6 +56,11 @@ class PartySettings(Frozen):
         return self
 
     @property
+    def can_score(self) -> bool:
+        """Whether the party has customers of its own, in a source or in kinds of samples."""
+        return self.source is not None or bool(self.samples)
+
+    @property
     def cores(self) -> int:
         """Threads to compute with."""
         return self.threads or os.cpu_count() or 1

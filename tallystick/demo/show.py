@@ -98,6 +98,13 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
         f"{summary.events} shared events; stopped: {summary.stopped}.",
         soft_wrap=True,
     )
+    if (scored := summary.scored_by_sql) is not None:
+        console.print(
+            f"The model is now a table at each party: {scored.customers} of the customers held out "
+            f"were scored again by SQL in {scored.seconds:.1f} s,\n"
+            f"at most {scored.largest_difference:.0e} from the training's own probabilities.",
+            soft_wrap=True,
+        )
     console.print(
         f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:",
         soft_wrap=True,
@@ -106,7 +113,8 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
     for command, meaning in (
         (f"tally log show {out / 'arbiter'}", "what the arbiter saw, event by event"),
         (f"tally log show {out / 'bank'} --json", "the same for programs"),
-        (f"tally projections show {out / participant} model", "a partner's half of the model"),
+        (f"tally model show {summary.job} --as {out / participant}", "a partner's half"),
+        (f"tally projections show {out / 'bank'} labels", "the labels that were given"),
         ("tally demo --help", "other data, two partners, the patent's profile, your own files"),
     ):
         console.print(f"  {command}   [dim]# {meaning}[/]", soft_wrap=True)

@@ -1,0 +1,157 @@
+"""The door for business systems: HTTP with a token, answered by real parties (requirement S4)."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from bus import MemoryBroker
+from events.vocabulary import Role
+from learning.binning import learn_bins
+from party.model_keeping import convert_document, retire
+from party.opening import Party, open_party
+from party.running import RunningParty
+from scoring.models.linear import BinnedTerm, LinearModel
+from tallystick.errors import ServingError
+from tallystick.serving.server import web_server
+from tallystick.serving.service import ScoreService
+from tallystick.serving.token import token_in
+from tallystick.serving.web import web_application
+from tests.tallystick.federations import make_federation
+
+TOKEN = "a token that is long enough"
+SHOWN = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def half(role: Role, column: str) -> LinearModel:
+    """A half of one column in two bins, which add -1 and 1."""
+    cut = learn_bins(column, np.linspace(-1, 1, 101), np.ones(101, np.bool_))
+    weights = tuple(-1.0 if place < cut.bins / 2 else 1.0 for place in range(cut.bins))
+    return LinearModel(
+        model_id="spring",
+        role=Role.LOCAL if role is Role.LOCAL else Role.PARTICIPANT,
+        digest="0" * 64,
+        kind="logistic",
+        combination="sigmoid",
+        outputs=1,
+        intercepts=(0.0,) if role is Role.LOCAL else None,
+        terms=(BinnedTerm(cut=cut, weights=(weights,)),),
+    )
+
+
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Party]]:
+    folder = tmp_path_factory.mktemp("door")
+    make_federation(folder)
+    broker = MemoryBroker()
+    with ExitStack() as stack:
+        opened = {}
+        for name, column in (("bank", "income"), ("partner", "calls")):
+            party = stack.enter_context(closing(open_party(folder / name)))
+            convert_document(party, half(party.role, column))
+            stack.enter_context(RunningParty(party, broker.endpoint(name)))
+            opened[name] = party
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
+    service = ScoreService(parties["bank"])
+    service.start()
+    with (
+        web_server(web_application(service, TOKEN), "127.0.0.1", 0) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
+    service.stop()
+
+
+def ask(client: httpx.Client, **changes: Any) -> Any:
+    body = {"model": "spring", "ids": ["1050", "1051", "999"], **changes}
+    return client.post("/v1/scores", json=body, headers=SHOWN)
+
+
+def test_customers_are_scored_in_the_order_asked(client: httpx.Client) -> None:
+    response = ask(client, threshold=0.5)
+    assert response.status_code == 200
+    document = response.json()
+    assert (document["model"], document["version"]) == ("spring", 1)
+    first, second, third = document["results"]
+    assert [one["id"] for one in document["results"]] == ["1050", "1051", "999"]
+    possible = {round(1 / (1 + np.exp(-score)), 9) for score in (-2.0, 0.0, 2.0)}
+    for one in (first, second):
+        assert one["status"] == "scored"
+        assert round(one["probability"], 9) in possible
+        assert one["label"] == (1 if one["probability"] > 0.5 else -1)
+    assert third == {"id": "999", "status": "not at bank, partner"}
+
+
+def test_a_request_without_the_token_learns_nothing(client: httpx.Client) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+        response = client.post("/v1/scores", json={"model": "spring"}, headers=headers)
+        assert response.status_code == 401
+        assert client.get("/v1/models", headers=headers).status_code == 401
+    assert client.get("/healthz").json() == {"party": "bank", "status": "serving"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"ids": []}, "ids"),
+        ({"ids": [1050]}, "ids.0"),
+        ({"ids": ["1050"], "secret": 1}, "secret"),
+        ({"how": "yesterday"}, "how"),
+        ({"within": 0}, "within"),
+    ],
+)
+def test_a_bad_request_is_told_where_and_not_repeated(
+    changes: dict[str, Any], place: str, client: httpx.Client
+) -> None:
+    response = ask(client, **changes)
+    assert response.status_code == 422
+    assert response.json()["error"] == "bad-request"
+    assert response.json()["detail"].startswith(place)
+    assert "1050" not in response.text
+
+
+def test_a_model_that_nobody_has_is_refused_before_anybody_is_asked(
+    client: httpx.Client, parties: dict[str, Party]
+) -> None:
+    before = parties["partner"].log.head()
+    response = ask(client, model="autumn")
+    assert response.status_code == 409
+    assert "has no model autumn" in response.json()["detail"]
+    assert parties["partner"].log.head() == before
+
+
+def test_the_models_are_listed(client: httpx.Client) -> None:
+    [model] = client.get("/v1/models", headers=SHOWN).json()["models"]
+    assert (model["model"], model["active"], model["state"]) == ("spring", 1, "serves")
+
+
+def test_what_a_party_refuses_is_told_with_its_name(
+    client: httpx.Client, parties: dict[str, Party]
+) -> None:
+    retire(parties["partner"], "spring")
+    response = ask(client)
+    assert response.status_code == 409
+    assert response.json()["error"] == "retired"
+    assert response.json()["party"] == "partner"
+
+
+def test_the_token_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    token = token_in(tmp_path / "serve.token")
+    assert len(token) > 40
+    assert (tmp_path / "serve.token").stat().st_mode & 0o077 == 0
+    assert token_in(tmp_path / "serve.token") == token
+
+
+def test_a_token_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+    token_in(tmp_path / "serve.token")
+    (tmp_path / "serve.token").chmod(0o644)
+    with pytest.raises(ServingError, match="chmod 600"):
+        token_in(tmp_path / "serve.token")
