@@ -6,9 +6,9 @@ from sqlglot import exp
 
 from scoring.engines.engine import Engine
 from scoring.errors import MissingTableError
-from scoring.expressions import partial_score_query
 from scoring.features import SAMPLE_ID, column
 from scoring.loading import replace_rows
+from scoring.model_tables import score_query
 from scoring.models import ScoringModel
 from scoring.sample_inputs import inputs_of, kept_features
 from scoring.samples import Samples
@@ -44,7 +44,7 @@ def precompute(samples: Samples, model: ScoringModel, version: int) -> int:
     columns = kept_features(samples, batch)
     features = exp.select("*").from_(exp.table_(samples.features, quoted=True))
     inputs = inputs_of(model, features, columns, samples.name)
-    scored = partial_score_query(model, inputs, batch.dialect).subquery("scored")
+    scored = score_query(batch, model, inputs).subquery("scored")
     values = [
         column(f"score_{output}").as_(value_name(output), quoted=True)
         for output in range(model.outputs)

@@ -15,9 +15,9 @@ from sqlglot import exp
 from scoring.engines.arrow import arrow_schema
 from scoring.engines.engine import Engine, Prepared
 from scoring.errors import ExtractionError, MissingTableError
-from scoring.expressions import partial_score_query
 from scoring.features import SAMPLE_ID, column
 from scoring.loading import load_raw, load_some
+from scoring.model_tables import score_query
 from scoring.models import ScoringModel
 from scoring.precomputed import predictions_of
 from scoring.sample_features import features_of, look_at
@@ -138,7 +138,7 @@ class Scorer:
             columns = extracted.feature_types
             features = features_of(self._samples, engine, extracted, wanted)
         inputs = inputs_of(self._model, features, columns, self._samples.name)
-        return partial_score_query(self._model, inputs, engine.dialect)
+        return score_query(engine, self._model, inputs)
 
     def _batch(self, positions: Iterable[int], found: Sequence[Scores | None]) -> pa.RecordBatch:
         nothing = (np.nan,) * self._model.outputs

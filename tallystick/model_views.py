@@ -7,7 +7,8 @@ from handlers.model_life import model_life
 from party.jobs import job_history
 from party.opening import Party
 from scoring.models import ScoringModel
-from scoring.models.linear import BinnedTerm, LinearModel
+from scoring.models.linear import LinearModel
+from scoring.scorecard import scorecard
 from tallystick.terminal import say, show_table
 
 FROM_THE_START = ""
@@ -61,21 +62,17 @@ def show_scorecard(model: ScoringModel, version: int) -> None:
     """The own half: what each variable, and each of its bins, adds to a customer's score."""
     say(f"{model.model_id} version {version}: {model.kind}, combined by {model.combination}")
     say(f"read from a file with SHA-256 {model.digest}")
-    if not isinstance(model, LinearModel):
-        say(f"reads {', '.join(model.inputs)}")
-        return
-    if model.intercepts is None:
-        say("no intercept in this half")
-    rows = [("intercept", "", *_numbers(model.intercepts))] if model.intercepts else []
-    for term in model.terms:
-        weights = [term.weights_of(output) for output in range(model.outputs)]
-        labels = term.cut.labels if isinstance(term, BinnedTerm) else ("each unit",)
-        for place, label in enumerate(labels):
-            name = term.name if place == 0 else ""
-            rows.append((name, label, *_numbers(tuple(one[place] for one in weights))))
+    if isinstance(model, LinearModel):
+        constants = "none in this half"
+        if model.intercepts is not None:
+            constants = ", ".join(f"{value:+.4f}" for value in model.intercepts)
+        say(f"intercept: {constants}")
     outputs = ["adds"] if model.outputs == 1 else [f"adds_{one}" for one in range(model.outputs)]
-    show_table(("variable", "bin", *outputs), rows, right=" ".join(outputs))
-
-
-def _numbers(values: tuple[float, ...]) -> tuple[str, ...]:
-    return tuple(f"{value:+.4f}" for value in values)
+    rows, last = [], None
+    for line in scorecard(model):
+        first = line.variable != last
+        share = f"{line.share:.1%}" if first and line.share is not None else ""
+        adds = [f"{value:+.4f}" for value in line.adds] or [""] * len(outputs)
+        rows.append((line.variable if first else "", line.bin, *adds, share))
+        last = line.variable
+    show_table(("variable", "bin", *outputs, "share"), rows, right=" ".join([*outputs, "share"]))

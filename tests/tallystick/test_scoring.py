@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pytest
+import xgboost
+from numpy.typing import NDArray
 
 from bus import MemoryBroker
 from learning.binning import apply_bins
@@ -33,12 +36,14 @@ class Serving:
     folder: Path
     broker: MemoryBroker
 
-    def score(self, *options: object, name: str = "bank", out: str = "scores.csv") -> Outcome:
+    def score(
+        self, *options: object, name: str = "bank", out: str = "scores.csv", model: str = "spring"
+    ) -> Outcome:
         ids = self.folder / "ids.txt"
         if not ids.exists():
             ids.write_text("\n".join(ASKED) + "\n")
         return tally(
-            *("score", "spring", "--as", self.folder / name, "--ids", ids),
+            *("score", model, "--as", self.folder / name, "--ids", ids),
             *("--out", self.folder / out, *options),
         )
 
@@ -149,6 +154,58 @@ def test_a_model_is_shown_as_the_own_halfs_scorecard(serving: Serving) -> None:
     assert "income" not in out
     listed = well(tally("model", "list", "--as", serving.folder / "bank")).out
     assert listed.splitlines()[1].split() == ["spring", "logistic", "1", "version", "1", "serves"]
+
+
+def own_rows(folder: Path, name: str) -> tuple[list[str], list[str], NDArray[np.float64]]:
+    """Ids, names of the features, and float64[customers, 2] of them."""
+    with (folder / f"{name}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0])[1:3]
+    table = np.array([[float(row[column]) for column in columns] for row in rows])
+    return [row["id"] for row in rows], columns, table
+
+
+def test_models_of_common_libraries_are_converted_and_scored_together(serving: Serving) -> None:
+    """Each party's trees read its own columns only; their raw scores add up (S3, C4)."""
+    margins: list[dict[str, float]] = []
+    for name, form in (("bank", "json"), ("partner", "txt")):
+        ids, columns, table = own_rows(serving.folder, name)
+        labels = (table[:, 0] > np.median(table[:, 0])).astype(float)
+        file = serving.folder / f"{name}-trees.{form}"
+        if form == "json":
+            data = xgboost.DMatrix(table, labels, feature_names=columns)
+            booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 5)
+            booster.save_model(file)
+            scores = booster.predict(data, output_margin=True)
+        else:
+            settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
+            data_of_trees = lightgbm.Dataset(table, labels, feature_name=columns)
+            trees = lightgbm.train(settings, data_of_trees, 5)
+            trees.save_model(file)
+            scores = np.asarray(trees.predict(table, raw_score=True))
+        margins.append(dict(zip(ids, scores.tolist(), strict=True)))
+        converted = ("convert", "--file", file, "--model-id", "trees")
+        out = well(tally(*converted, "--as", serving.folder / name)).out
+        assert out == "trees version 1 (trees) is in the tables now\n"
+    shown = well(tally("model", "show", "trees", "--as", serving.folder / "partner")).out
+    assert "combined by sigmoid" in shown
+    assert "calls" in shown
+    well(serving.score(out="trees.csv", model="trees"))
+    for customer, row in serving.scores("trees.csv").items():
+        parts = [margin.get(customer) for margin in margins]
+        if None not in parts:
+            expected = 1 / (1 + np.exp(-sum(filter(None, parts))))
+            assert float(row["probability"]) == pytest.approx(expected, abs=1e-6)
+        assert (row["status"] == "scored") == (None not in parts)
+
+
+def test_a_file_that_is_no_model_is_refused_in_one_line(serving: Serving) -> None:
+    file = serving.folder / "bank.csv"
+    converted = ("convert", "--file", file, "--model-id", "other")
+    outcome = tally(*converted, "--as", serving.folder / "bank")
+    assert outcome.code == 2
+    assert "no model file that is known here" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_mistakes_are_told_before_anybody_is_asked(serving: Serving) -> None:
