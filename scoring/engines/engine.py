@@ -1,6 +1,7 @@
 """What scoring asks of a SQL engine. One contract suite holds for all of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -62,6 +63,12 @@ class Engine(Protocol):
 
     def replace_query(self, table: Table, query: exp.Query) -> None:
         """Swap the whole content for the rows of a query; readers see the old or the new."""
+
+    def together(self, name: str) -> AbstractContextManager[None]:
+        """All that is written in it appears at once, or nothing of it; `name` is what is written.
+
+        Hive has that for one table alone, and refuses.
+        """
 
     def stream(
         self, query: exp.Query, parameters: Mapping[str, Value] | None = None

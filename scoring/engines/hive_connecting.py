@@ -56,11 +56,18 @@ def _socket(url: URL, settings: EngineSettings, folder: Path) -> TSocket:
     if settings.tls or settings.ca_file is not None:
         authorities = folder / settings.ca_file if settings.ca_file is not None else None
         context = ssl.create_default_context(cafile=authorities)
-        socket = TSSLSocket(host, port, ssl_context=context, server_hostname=host)
+        socket = _TLSSocket(host, port, ssl_context=context, server_hostname=host)
     else:
         socket = TSocket(host, port)
     socket.setTimeout(max(2, math.ceil(settings.patience_seconds)) * 1000)
     return socket
+
+
+class _TLSSocket(TSSLSocket):  # type: ignore[misc]
+    def close(self) -> None:
+        """Thrift's stumbles where the handshake failed, and hides why it did."""
+        if self.handle is not None:
+            super().close()
 
 
 def _transport(socket: TSocket, url: URL, settings: EngineSettings) -> TTransportBase:
@@ -88,30 +95,30 @@ def _connection_faults(address: str, settings: EngineSettings) -> Iterator[None]
         yield
     except FileNotFoundError:
         raise EngineSettingsError(f"there is no file {settings.ca_file} of authorities") from None
-    except ssl.SSLError as error:
-        raise _distrusted(address, error) from None
     except (TException, OSError) as error:
-        text = str(error)
-        if "validating the login" in text or "Bad status" in text:
-            raise LoginRefusedError(
-                f"{address} refused the login: check user, password and `authentication`"
-            ) from None
-        if "certificate" in text.lower():
-            raise _distrusted(address, error) from None
-        if isinstance(error, TTransportException) and error.type == TTransportException.NOT_OPEN:
-            raise EngineUnavailableError(
-                f"{address} cannot be reached: check host and port, and that the server runs"
-            ) from None
-        raise LoginRefusedError(
-            f"{address} hung up on us: check `tls` and `authentication` against the server's own"
-        ) from None
+        raise _refusal(address, error) from None
     except PyHiveError as error:
         raise EngineError(f"{address}: {server_text(error)}") from None
 
 
-def _distrusted(address: str, error: Exception) -> LoginRefusedError:
+def _refusal(address: str, error: Exception) -> EngineError:
+    cause = getattr(error, "inner", None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return LoginRefusedError(
+            f"{address} shows a certificate that we do not trust: check `ca_file` "
+            f"({cause.verify_message})"
+        )
+    if "validating the login" in str(error) or "Bad status" in str(error):
+        return LoginRefusedError(
+            f"{address} refused the login: check user, password and `authentication`"
+        )
+    not_open = isinstance(error, TTransportException) and error.type == error.NOT_OPEN
+    if not_open and not isinstance(cause, ssl.SSLError):
+        return EngineUnavailableError(
+            f"{address} cannot be reached: check host and port, and that the server runs"
+        )
     return LoginRefusedError(
-        f"{address} shows a certificate that we do not trust: check `ca_file` ({error})"
+        f"{address} hung up on us: check `tls` and `authentication` against the server's own"
     )
 
 

@@ -14,10 +14,11 @@ turns 1 / (1 + exp(-z)) into whole numbers. Scores are sqlglot trees.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from pyhive import hive, sqlalchemy_hive
 from sqlalchemy import Connection, exc, text, types
@@ -38,6 +39,8 @@ PRECISIONS = re.compile(r"decimal\((\d+),\s*(\d+)\)")
 
 # It logs every statement, and so every value, at the level of what happens normally.
 logging.getLogger(hive.__name__).setLevel(logging.WARNING)
+# It tells of every attempt; we tell once, with the remedy.
+logging.getLogger("thrift.transport").setLevel(logging.CRITICAL)
 
 
 class Flavour(StrEnum):
@@ -52,6 +55,13 @@ def flavour_of(connection: hive.Connection) -> Flavour:
     )
     name = str(connection.client.GetInfo(request).infoValue.stringValue)
     return Flavour.SPARK if "spark" in name.lower() else Flavour.HIVE
+
+
+class HiveDate(types.Date):
+    """Dates come as text."""
+
+    def result_processor(self, *_: object) -> Callable[[str | None], date | None]:
+        return lambda value: None if value is None else date.fromisoformat(value)
 
 
 class TypeCompiler(sqlalchemy_hive.HiveTypeCompiler):  # type: ignore[misc]
@@ -84,6 +94,7 @@ class TallyHiveDialect(sqlalchemy_hive.HiveDialect):  # type: ignore[misc]
     type_compiler = TypeCompiler
     statement_compiler = Compiler
     supports_statement_cache = True
+    colspecs: ClassVar = {types.Date: HiveDate}
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:

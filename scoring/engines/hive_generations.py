@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from scoring.engines.hive_literals import quoted
-from scoring.engines.statements import DATA_TYPES, select
+from scoring.engines.statements import DATA_TYPES, column_of, name_of, select
 from scoring.tables import Column
 
 LOAD = "tally_load"
@@ -55,7 +55,9 @@ def insert_into(generation: str, load: str, rows: str) -> str:
 
 
 def view_text(columns: Iterable[Column], generation: str, dialect: str) -> str:
-    return select([column.name for column in columns], generation).sql(dialect)
+    """With a short alias: Hive puts it before each column, and a metastore limits its texts."""
+    names = (column_of(column.name) for column in columns)
+    return exp.select(*names).from_(exp.alias_(name_of(generation), "t", table=True)).sql(dialect)
 
 
 def both(columns: Iterable[str], older: str, newer: str, arrival: str) -> exp.Subquery:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ class TransactionalEngine(ABC):
     """An engine whose loads are one transaction each; see Engine for the promises."""
 
     indexed: bool  # whether tables get a primary key
+    _is_together = False
 
     @abstractmethod
     def columns(self, name: str) -> tuple[Column, ...] | None: ...
@@ -43,13 +44,25 @@ class TransactionalEngine(ABC):
     def _load(self, name: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
         """Put conformed batches into an existing table, in bulk."""
 
+    @contextmanager
+    def together(self, name: str) -> Iterator[None]:
+        if self._is_together:
+            yield
+            return
+        with self._transaction(name):
+            self._is_together = True
+            try:
+                yield
+            finally:
+                self._is_together = False
+
     def ensure(self, table: Table) -> None:
         found = self.columns(table.name)
         if found is None:
             key = table.key if self.indexed else ()
             created = statements.create(table.name, table.columns, key)
             created.set("exists", True)
-            with self._transaction(table.name):
+            with self.together(table.name):
                 self._execute(created)
             found = self.columns(table.name)
         check_columns(table, found or ())
@@ -59,13 +72,13 @@ class TransactionalEngine(ABC):
 
     def append(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         names = [column.name for column in table.columns]
-        with self._transaction(table.name):
+        with self.together(table.name):
             return self._load(table.name, names, conformed(table, batches))
 
     def merge(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         names = [column.name for column in table.columns]
         arrival = Column(ARRIVAL, ColumnType.INTEGER)
-        with self._transaction(table.name):
+        with self.together(table.name):
             self._create_incoming((*table.columns, arrival))
             rows = numbered(conformed(table, batches))
             count = self._load(INCOMING, [*names, ARRIVAL], rows)
@@ -77,12 +90,12 @@ class TransactionalEngine(ABC):
 
     def append_query(self, table: Table, query: exp.Query) -> None:
         names = [column.name for column in table.columns]
-        with self._transaction(table.name):
+        with self.together(table.name):
             self._execute(statements.insert(table.name, names, query))
 
     def replace_query(self, table: Table, query: exp.Query) -> None:
         names = [column.name for column in table.columns]
-        with self._transaction(table.name):
+        with self.together(table.name):
             # Beside it first: the query may read the table itself.
             self._create_incoming(table.columns)
             self._execute(statements.insert(INCOMING, names, query))

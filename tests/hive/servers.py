@@ -29,7 +29,7 @@ class HiveServer:
             "warehouse": self.told["warehouse"],
             "ca_file": self.told.get("authority"),
             "authentication": self.told.get("authentication"),
-            "patience_seconds": 60,
+            "patience_seconds": 300,
         }
         return EngineSettings.model_validate({**known, **changes})
 
