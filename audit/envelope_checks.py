@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit.findings import Check, Finding
 from events.card import PartyCard
-from events.catalogue import CATALOGUE
+from events.catalogue import CATALOGUE, Fact
 from events.envelope import digest_of, read_envelope, signed_part, verify_signature
 from events.errors import EnvelopeError, EventError, IdentityError, SignatureError
+from events.event import Event
 from events.merkle import leaf_hash
 from store.entry import Entry
 
@@ -38,12 +39,16 @@ class Line(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """One entry, looked at by itself; no line where it is no envelope at all."""
+    """One entry, looked at by itself; no line where it is no envelope at all.
+
+    The fact is there where it was read in this process.
+    """
 
     entry: Entry
     leaf: bytes
     line: Line | None
     findings: tuple[Finding, ...]
+    fact: Fact[Event] | None = None
 
 
 class EnvelopeChecks:
@@ -78,9 +83,9 @@ class EnvelopeChecks:
             job,
             envelope.is_private,
         )
-        findings = []
+        findings, fact = [], None
         try:
-            CATALOGUE.read(envelope)
+            fact = CATALOGUE.read(envelope)
         except EventError as error:
             findings.append(at(line, Check.SCHEMA, str(error)))
         if self._signatures:
@@ -93,7 +98,7 @@ class EnvelopeChecks:
                     verify_signature(envelope, key, signed_part(canonical, envelope))
                 except SignatureError as error:
                     findings.append(at(line, Check.SIGNATURES, str(error)))
-        return Examined(entry, leaf, line, tuple(findings))
+        return Examined(entry, leaf, line, tuple(findings), fact)
 
 
 def at(line: Line, check: Check, detail: str) -> Finding:
@@ -152,4 +157,5 @@ def _begin(cards: dict[str, PartyCard], signatures: bool) -> None:
 
 
 def _examine(chunk: list[Entry]) -> list[Examined]:
-    return list(map(_checks[0].examine, chunk))
+    """Facts are costly to send and cheap to read again."""
+    return [_checks[0].examine(entry)._replace(fact=None) for entry in chunk]

@@ -17,17 +17,17 @@ from store.entry import Entry
 
 
 class JobChecks:
-    """Feed it every entry in the order of the log; `histories` are its jobs."""
+    """Feed it every entry in the order of the log, and its fact if known; `histories` are jobs."""
 
     def __init__(self, findings: Findings, party: str) -> None:
         self._findings = findings
         self._party = party
         self.histories: dict[str, History] = {}
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, fact: Fact[Event] | None = None) -> None:
         """An event that cannot be read was found by other checks already."""
         try:
-            fact = CATALOGUE.read(entry.envelope)
+            fact = fact or CATALOGUE.read(entry.envelope)
         except EventError:
             return
         self._findings.count(Check.CONFORMANCE)

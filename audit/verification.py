@@ -67,9 +67,10 @@ class _Pass:
             return
         self.order.take(line)
         if Check.CONFORMANCE in self.checks:
-            self.jobs.take(entry)
+            self.jobs.take(entry, examined.fact)
         if Check.PAYLOADS in self.checks:
-            self.payloads.take(entry.position, entry.envelope)
+            envelope = examined.fact.envelope if examined.fact else entry.envelope
+            self.payloads.take(entry.position, envelope)
 
     def finish(self, cores: int) -> None:
         copy, findings = self.copy, self.findings

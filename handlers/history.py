@@ -21,6 +21,7 @@ class History:
     def __init__(self, job: str, facts: Iterable[Fact[Event]] = ()) -> None:
         self.job = job
         self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
+        self._by_source: dict[tuple[type[Event], str], list[Fact[Event]]] = defaultdict(list)
         self._shared: dict[tuple[str, int], Fact[Event]] = {}
         self._openings: list[Fact[Opening]] = []
         self.is_over = False
@@ -30,6 +31,7 @@ class History:
     def add(self, fact: Fact[Event]) -> None:
         """A failure ends the job unless it has its result: nothing undoes a trained model."""
         self._by_type[type(fact.event)].append(fact)
+        self._by_source[type(fact.event), fact.source].append(fact)
         if not fact.envelope.is_private:
             self._shared[fact.source, fact.envelope.sequence] = fact
         if isinstance(fact.event, Opening):
@@ -71,10 +73,12 @@ class History:
     def _matching(
         self, kind: type[E], source: str | None, fields: dict[str, object]
     ) -> Iterator[Fact[E]]:
-        for fact in cast("list[Fact[E]]", self._by_type[kind]):
-            if source is not None and fact.source != source:
-                continue
-            if all(getattr(fact.event, name) == value for name, value in fields.items()):
+        said = self._by_type[kind] if source is None else self._by_source[kind, source]
+        for fact in cast("list[Fact[E]]", said):
+            for name, value in fields.items():
+                if getattr(fact.event, name) != value:
+                    break
+            else:
                 yield fact
 
     @property

@@ -112,7 +112,7 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
     participant = next(name for name, one in summary.parties.items() if one.role == "participant")
     for command, meaning in (
         (f"tally log show {out / 'arbiter'}", "what the arbiter saw, event by event"),
-        (f"tally log show {out / 'bank'} --json", "the same for programs"),
+        (f"tally audit verify {out / 'bank'}", "that the bank's log holds, check by check"),
         (f"tally model show {summary.job} --as {out / participant}", "a partner's half"),
         (f"tally projections show {out / 'bank'} labels", "the labels that were given"),
         ("tally demo --help", "other data, two partners, the patent's profile, your own files"),

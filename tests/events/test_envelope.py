@@ -1,8 +1,10 @@
 """The envelope: canonical, identified by its place, signed (requirements D1; RFC 8785)."""
 
+import hashlib
 import json
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,9 @@ def test_an_unknown_field_is_refused() -> None:
     fields = json.loads(an_envelope().canonical_bytes()) | {"extra": 1}
     with pytest.raises(EnvelopeError, match="extra"):
         read_envelope(json.dumps(fields, separators=(",", ":"), sort_keys=True).encode())
+
+
+@pytest.mark.parametrize("source", ["bank", "partner-1", 'a"b', "é", ""])
+def test_an_event_id_is_the_hash_of_its_place_in_canonical_form(source: str) -> None:
+    place = rfc8785.dumps(["tallystick", source, "job-1", 7])
+    assert event_id(source, "job-1", 7) == hashlib.sha256(place).hexdigest()
