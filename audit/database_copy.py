@@ -4,9 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, select
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
@@ -62,15 +63,19 @@ def read_only_engine(url: URL) -> Engine:
     """An engine that cannot write, whatever it is asked."""
     if url.get_backend_name() == "sqlite":
         return _sqlite(Path(str(url.database)))
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         poolclass=NullPool,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "options": "-c default_transaction_read_only=on",
-        },
+        connect_args={"connect_timeout": CONNECT_SECONDS},
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own objects
+        connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(path: Path) -> Engine:
