@@ -44,20 +44,32 @@ BINS = Table(
 )
 
 
-def weight_table(role: Role, width: int) -> Table:
-    """Models of one side and width share a table: `Model_id, Intercept, W_a1 … W_ak`."""
+# Wider rows go on in numbered tables: what every engine takes, so that all tables are alike.
+WEIGHTS_A_ROW = 800
+
+
+def weight_tables(role: Role, width: int) -> list[Table]:
+    """Models of one side and width share a table: `Model_id, Intercept, W_a1 … W_ak`.
+
+    More than WEIGHTS_A_ROW weights are in tables of the same name with _1, _2, … behind it.
+    """
     names = weight_names(role, width)
-    return Table(
-        f"model_weights_{side_of(role)}{width}",
-        (
-            CONTENT,
-            Column("output_number", ColumnType.INTEGER),
-            Column("model_id", ColumnType.TEXT),
-            Column(INTERCEPT, ColumnType.NUMBER),
-            *(Column(name, ColumnType.NUMBER) for name in names),
-        ),
-        key=("content", "output_number"),
-    )
+    name = f"model_weights_{side_of(role)}{width}"
+    parts = [names[at : at + WEIGHTS_A_ROW] for at in range(0, width, WEIGHTS_A_ROW)] or [[]]
+    return [
+        Table(
+            name if len(parts) == 1 else f"{name}_{number}",
+            (
+                CONTENT,
+                Column("output_number", ColumnType.INTEGER),
+                Column("model_id", ColumnType.TEXT),
+                Column(INTERCEPT, ColumnType.NUMBER),
+                *(Column(one, ColumnType.NUMBER) for one in part),
+            ),
+            key=("content", "output_number"),
+        )
+        for number, part in enumerate(parts, 1)
+    ]
 
 
 def linear_rows(model: LinearModel, content: str) -> list[Filled]:
@@ -68,21 +80,22 @@ def linear_rows(model: LinearModel, content: str) -> list[Filled]:
         if isinstance(term, BinnedTerm)
         for row in _bin_rows(content, place, term.cut)
     ]
-    weights: list[Row] = [
-        (
-            content,
-            output,
-            model.model_id,
-            None if model.intercepts is None else model.intercepts[output],
-            *model.weights_of(output),
-        )
-        for output in range(model.outputs)
-    ]
-    return [
-        (VARIABLES, variables),
-        (BINS, bins),
-        (weight_table(model.role, len(model.weights_of(0))), weights),
-    ]
+    tables = weight_tables(model.role, len(model.weights_of(0)))
+    filled: list[Filled] = [(VARIABLES, variables), (BINS, bins)]
+    for number, table in enumerate(tables):
+        part = slice(number * WEIGHTS_A_ROW, (number + 1) * WEIGHTS_A_ROW)
+        rows: list[Row] = [
+            (
+                content,
+                output,
+                model.model_id,
+                None if model.intercepts is None else model.intercepts[output],
+                *model.weights_of(output)[part],
+            )
+            for output in range(model.outputs)
+        ]
+        filled.append((table, rows))
+    return filled
 
 
 def _variable_row(content: str, place: int, term: Term) -> Row:
@@ -109,16 +122,18 @@ def read_linear(head: Head, fetch: Fetch) -> LinearModel:
     variables, bins = fetch(VARIABLES), fetch(BINS)
     bins_of = {place: list(rows) for place, rows in groupby(bins, key=itemgetter(1))}
     width = len(bins) + sum(row[3] == "number" for row in variables)
-    outputs = fetch(weight_table(head["role"], width))
+    parts = [fetch(table) for table in weight_tables(head["role"], width)]
+    # content, output_number, model_id and the intercept come first in each
+    outputs = [[value for part in row for value in part[4:]] for row in zip(*parts, strict=True)]
     terms: list[Term] = []
-    at = 4  # content, output_number, model_id and the intercept come first
+    at = 0
     for row in variables:
         own_bins = bins_of.get(row[1], [])
         end = at + (len(own_bins) or 1)
         weights = tuple(tuple(output[at:end]) for output in outputs)
         terms.append(_term(row, own_bins, weights))
         at = end
-    intercepts = tuple(output[3] for output in outputs)
+    intercepts = tuple(row[3] for row in parts[0])
     return LinearModel.model_validate(
         {
             **head,

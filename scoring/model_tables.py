@@ -17,7 +17,7 @@ from events.vocabulary import Role
 from scoring.engines.engine import Engine
 from scoring.errors import ModelTableError
 from scoring.expressions import partial_score_query
-from scoring.linear_tables import linear_rows, read_linear, weight_table
+from scoring.linear_tables import linear_rows, read_linear, weight_tables
 from scoring.literals import column, text
 from scoring.model_rows import Fetch, Filled, Head, batch
 from scoring.models import LinearModel, NetworkModel, ScoringModel, TreeModel
@@ -161,7 +161,7 @@ def score_query(engine: Engine, model: ScoringModel, features: exp.Query) -> exp
     """scoring.expressions.partial_score_query, with weights as this engine likes them (C2, C3).
 
     From the model's own rows where the engine has them; as literals where it scores twice as fast
-    so, or where a row would be wider than its tables.
+    so, or where a row is spread over several tables.
     """
     return partial_score_query(model, features, engine.dialect, _weights(engine, model))
 
@@ -169,8 +169,8 @@ def score_query(engine: Engine, model: ScoringModel, features: exp.Query) -> exp
 def _weights(engine: Engine, model: ScoringModel) -> exp.Query | None:
     if not isinstance(model, LinearModel) or engine.dialect in COMPILED:
         return None
-    table = weight_table(model.role, len(model.weights_of(0)))
-    if len(table.columns) > engine.most_columns or engine.columns(table.name) is None:
+    table, *more = weight_tables(model.role, len(model.weights_of(0)))
+    if more or engine.columns(table.name) is None:
         return None
     content = _content_of(model)
     found = _count(engine, table, content)

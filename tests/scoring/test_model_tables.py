@@ -12,7 +12,7 @@ from learning.binning import Rule, VariableBins
 from scoring.engines.engine import Engine
 from scoring.errors import EngineError, ModelTableError
 from scoring.expressions import partial_score_query
-from scoring.linear_tables import weight_table
+from scoring.linear_tables import weight_tables
 from scoring.model_rows import batch
 from scoring.model_tables import VERSIONS, ModelTables
 from scoring.models.document import NumberInput
@@ -51,7 +51,7 @@ def _empty(engine: Engine) -> None:
         "model_versions",
         "model_variables",
         "model_bins",
-        *(weight_table(role, width).name for role in Role for width in range(1, 20)),
+        *(weight_tables(role, width)[0].name for role in Role for width in range(1, 20)),
     ):
         engine.drop(name)
 
@@ -72,7 +72,7 @@ def test_the_wide_row_is_that_of_the_requirement(engine: Engine) -> None:
     assert columns is not None
     names = [column.name for column in columns]
     assert names[2:] == ["model_id", "intercept", *(f"w_a{place}" for place in range(1, 10))]
-    assert weight_table(Role.PARTICIPANT, 2).columns[-1].name == "w_b2"
+    assert weight_tables(Role.PARTICIPANT, 2)[0].columns[-1].name == "w_b2"
 
 
 def test_the_same_document_twice_changes_nothing(engine: Engine) -> None:
@@ -120,12 +120,31 @@ def test_half_a_conversion_is_not_seen_and_the_next_try_finishes_it(
 def test_rows_that_someone_changed_are_no_model(engine: Engine) -> None:
     tables = ModelTables(engine)
     tables.store(logistic(*terms(), intercept=0.1), NOON)
-    changed, content = weight_table(Role.LOCAL, 9), tables.stored("spring").content
+    changed, content = weight_tables(Role.LOCAL, 9)[0], tables.stored("spring").content
     engine.drop(changed.name)
     engine.ensure(changed)
     engine.append(changed, [batch(changed, [(content, 0, "spring", 0.1, *map(float, range(9)))])])
     with pytest.raises(ModelTableError, match="are not as they were stored"):
         tables.load("spring")
+
+
+def test_thousands_of_weights_are_spread_over_numbered_tables(engine: Engine) -> None:
+    """At the source's 3,000 features no engine takes them in one row (P6)."""
+    names = [f"v{place}" for place in range(1_000)]
+    terms = [
+        binned(cut_by(name, Rule.VALUES, [0.0, 1.0]), [place, 0.5, -place / 3])
+        for place, name in enumerate(names)
+    ]
+    model = logistic(*terms, intercept=0.25, model_id="wide")
+    tables = ModelTables(engine)
+    assert tables.store(model, NOON) == tables.store(model, NOON)
+    assert tables.load("wide") == model
+    last = engine.columns("model_weights_a3000_4")
+    assert last is not None
+    assert [column.name for column in last][4:6] == ["w_a2401", "w_a2402"]
+    features: Features = {name: [float(place % 3), None] for place, name in enumerate(names)}
+    found = scores_of(engine, tables.score_query("wide", features_table(engine, features)))
+    np.testing.assert_allclose(found[:, 0], by_numpy(model, features), rtol=1e-12)
 
 
 def test_unknown_models_and_versions_are_named(engine: Engine) -> None:
