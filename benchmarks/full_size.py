@@ -28,6 +28,7 @@ from tests.brokers import PrivateBroker, private_broker
 JOB = "full-size"
 ROLES = {"bank": Role.LOCAL, "partner": Role.PARTICIPANT, "arbiter": Role.ARBITER}
 MOST_ROUNDS, TRAINED_SHARE = 12, 0.8
+TOLD = ("rows", "bank", "partner", "key_bits", "alignment", "backend", "seed")
 START_SECONDS, STOP_SECONDS, STOP_SIGNAL = 120, 60, 2
 
 
@@ -43,9 +44,7 @@ def main() -> None:
         write_tables(folder, options.rows, options.bank, options.partner, options.seed)
         _set_up(folder, options, options.broker or str(broker and broker.amqp_url))
         result = _train(folder, broker)
-        result["options"] = {
-            name: getattr(options, name) for name in ("rows", "bank", "partner", "key_bits", "seed")
-        }
+        result["options"] = {name: getattr(options, name) for name in TOLD}
         _say("training the plain replica")
         parties = {name: open_party(folder / name) for name in ROLES}
         for party in parties.values():
@@ -69,6 +68,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--partner", type=int, default=3_000, help="variables of the partner")
     parser.add_argument("--key-bits", type=int, default=2048)
     parser.add_argument("--alignment", choices=("psi", "hash"), default="psi")
+    parser.add_argument("--backend", choices=("threads", "loky", "dask"), default="threads")
+    parser.add_argument("--address", help="of a Dask scheduler, for --backend dask")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broker", help="amqp://…; a private RabbitMQ of its own unless given")
     parser.add_argument("--folder", type=Path, help="where the parties are kept, for a look later")
@@ -91,7 +92,10 @@ def _set_up(folder: Path, options: argparse.Namespace, broker: str) -> None:
         policy = f"[policy]\nleak_budget = {budget}\n"
         if options.key_bits < 2048:
             policy += "accept_short_keys = true\n"
-        create_party(folder / name, role, name, broker=broker, tables=source + policy)
+        compute = f'[compute]\nbackend = "{options.backend}"\n'
+        if options.address is not None:
+            compute += f'address = "{options.address}"\n'
+        create_party(folder / name, role, name, broker=broker, tables=source + compute + policy)
         (folder / f"{name}.card").write_text(party_card(folder / name).model_dump_json())
     for name in ROLES:
         trust(folder / name, *(folder / f"{other}.card" for other in ROLES if other != name))

@@ -9,6 +9,7 @@ middle of a job, this process does the work itself, and says so in its output.
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,12 +67,15 @@ class LocalProcesses:
         self.count = count
         self._threads = threads
         self._folder = folder
+        self._ending: Finalize | None = None
 
     def __call__(
         self, task: BlockTask, ciphertexts: Octets, blocks: Sequence[FeatureBlock]
     ) -> list[Octets]:
         from joblib import Parallel, delayed  # noqa: PLC0415 - only parties that use it wait for it
 
+        # Also runs where a process ends without Python's own leave-taking, as our reactor does.
+        self._ending = self._ending or Finalize(None, _end_processes, exitpriority=0)
         # Under a path with 0700, as everything of a party is.
         parallel = Parallel(n_jobs=self.count, backend="loky", temp_folder=str(self._folder))
         try:
@@ -119,6 +123,13 @@ class Cluster:
             client, self._client = self._client, None
         if client is not None:
             client.close(timeout=1)
+
+
+def _end_processes() -> None:
+    """By themselves they would wait for more work for minutes."""
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415 - it is loaded by now
+
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
 def _connect(address: str) -> Any:  # noqa: ANN401 - Dask's own object

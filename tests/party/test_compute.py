@@ -1,6 +1,8 @@
 """Who computes a gradient is the party's choice, and changes nothing but the time (T6)."""
 
+import os
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,13 @@ import numpy as np
 import pytest
 
 from paillier import Encryptor, generate_key_pair, one_hot_gradient
-from paillier.feature_blocks import Workers, gradient_by_workers
+from paillier.feature_blocks import FeatureBlock, Octets, Workers, gradient_by_workers
 from paillier.generator import DeterministicGenerator
 from paillier.keys import PublicKey
-from party.compute import Cluster, ComputeSettings, check_compute, workers_of
+from party.compute import Cluster, ComputeSettings, LocalProcesses, check_compute, workers_of
 from party.errors import SettingsError
 from party.settings import parse_settings
+from tests.party.federation import until
 
 HEAD = 'name = "partner"\nrole = "participant"\n'
 NOWHERE = "tcp://127.0.0.1:1"
@@ -62,6 +65,30 @@ def test_two_processes_of_this_machine_give_the_same_integers(
     assert workers is not None
     assert workers.count == 2
     check_gradient(workers, public_key)
+
+
+def own_process_id(_ciphertexts: Octets, _block: FeatureBlock) -> Octets:
+    return np.array([os.getpid()]).view(np.uint8)
+
+
+def work_and_end(folder: Path, results: Path) -> None:
+    """What a reactor does, in a process of its own: some work, and then it ends."""
+    block = FeatureBlock(np.zeros((1, 1), np.uint8), (2,), (False,), None, 15, 4)
+    workers = LocalProcesses(2, 1, folder)
+    told = workers(own_process_id, np.zeros((1, 1), np.uint8), [block] * 8)
+    results.write_text(" ".join(str(int(one.view(np.int64)[0])) for one in told))
+
+
+def test_the_processes_end_with_the_party_that_began_them(tmp_path: Path) -> None:
+    process = get_context("spawn").Process(
+        target=work_and_end, args=(tmp_path, tmp_path / "processes")
+    )
+    process.start()
+    process.join()
+    workers = {int(word) for word in (tmp_path / "processes").read_text().split()}
+    assert os.getpid() not in workers
+    assert process.pid not in workers
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
 def test_a_cluster_of_two_workers_gives_the_same_integers(

@@ -37,17 +37,22 @@ DAY = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
 Open = Callable[..., Samples]
 
 
-@pytest.fixture(params=["duckdb:///batch.duckdb", "sqlite:///batch.sqlite"])
+@pytest.fixture(params=["duckdb:///batch.duckdb", "sqlite:///batch.sqlite", "postgresql"])
 def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     opened: list[Samples] = []
+    engine = request.param
+    if engine == "postgresql":
+        engine = request.getfixturevalue("postgres_url")
 
     def make(script: str | None = SCRIPT, **settings: object) -> Samples:
-        values = {"engine": request.param, "table": "customers", "id": "phone", **settings}
+        values = {"engine": engine, "table": "customers", "id": "phone", **settings}
         opened.append(Samples("customer", SampleKind.model_validate(values), tmp_path, script))
         return opened[-1]
 
     yield make
     for samples in opened:
+        for table in ("customers", "features_customer"):
+            samples.batch.drop(table)
         samples.__exit__()
 
 
