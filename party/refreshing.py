@@ -18,11 +18,12 @@ from party.errors import AlreadyRunningError, BusyError
 from party.jobs import job_history
 from party.lock import running_alone
 from party.opening import Party
-from party.samples import open_samples
+from party.samples import open_samples, sample_kinds
 from scoring.arriving import settle
 from scoring.model_tables import ModelTables
 from scoring.precomputed import precompute
 from scoring.refreshing import Refreshed, refresh
+from scoring.sample_inputs import lacks
 from scoring.samples import Samples
 from scoring.stability import WARNING, TrainingBins
 
@@ -67,6 +68,8 @@ def precompute_scores(
         computed = []
         for model_id, version in active_models(party, samples).items():
             model = ModelTables(samples.lookup).load(model_id, version)
+            if len(sample_kinds(party.settings)) > 1 and lacks(samples, samples.batch, model):
+                continue  # a model of another kind of samples
             computed.append(Computed(model_id, version, precompute(samples, model, version)))
     return tuple(computed)
 

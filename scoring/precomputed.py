@@ -17,10 +17,11 @@ from scoring.tables import Column, ColumnType, Table
 MODEL_ID, VERSION, PREDICT_VALUE = "model_id", "version", "predict_value"
 
 
-def predictions_table(model: ScoringModel) -> Table:
+def predictions_table(model: ScoringModel, kind: str) -> Table:
     """model_id, version, sample_id, predict_value; predict_value_1 … for further outputs."""
     plain = model.model_id.replace("-", "_")[:30]
-    name = f"predictions_{plain}_{hashlib.sha256(model.model_id.encode()).hexdigest()[:8]}"
+    whole = f"{model.model_id}/{model.outputs}/{kind}"
+    name = f"predictions_{plain}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     columns = [
         Column(MODEL_ID, ColumnType.TEXT),
         Column(VERSION, ColumnType.INTEGER),
@@ -40,7 +41,7 @@ def precompute(samples: Samples, model: ScoringModel, version: int) -> int:
     The results of the model change all at once. Ids and scores are copied to the look-up engine.
     Doing it twice changes nothing.
     """
-    batch, table = samples.batch, predictions_table(model)
+    batch, table = samples.batch, predictions_table(model, samples.name)
     columns = kept_features(samples, batch)
     features = exp.select("*").from_(exp.table_(samples.features, quoted=True))
     inputs = inputs_of(model, features, columns, samples.name)
@@ -63,10 +64,10 @@ def precompute(samples: Samples, model: ScoringModel, version: int) -> int:
 
 
 def predictions_of(
-    engine: Engine, model: ScoringModel, version: int | None, wanted: exp.Expression
+    engine: Engine, model: ScoringModel, version: int | None, kind: str, wanted: exp.Expression
 ) -> exp.Select:
     """sample_id and scores as they were computed. Raises MissingTableError."""
-    table = predictions_table(model)
+    table = predictions_table(model, kind)
     place = exp.table_(table.name, quoted=True)
     newest = exp.select(exp.Max(this=column(VERSION))).from_(place.copy())
     found = engine.rows(newest)[0][0] if engine.columns(table.name) is not None else None

@@ -42,6 +42,12 @@ def inputs_of(
     return exp.select(column(SAMPLE_ID), *wanted, copy=False).from_(features.subquery("kept"))
 
 
+def lacks(samples: Samples, engine: Engine, model: ScoringModel) -> bool:
+    """Whether the model reads columns that this kind of sample has not."""
+    columns = kept_features(samples, engine)
+    return any(column_name(one) not in columns for one in model.inputs)
+
+
 def _by_presence(model: ScoringModel) -> set[str]:
     """Inputs of which only matters whether they are there."""
     terms = getattr(model, "terms", ())

@@ -125,7 +125,7 @@ class Scorer:
     def _scores(self, engine: Engine, wanted: exp.Expression) -> exp.Query:
         """sample_id and scores of the wanted samples."""
         if self._way == "offline":
-            return predictions_of(engine, self._model, self._version, wanted)
+            return predictions_of(engine, self._model, self._version, self._samples.name, wanted)
         if self._way == "nearline":
             columns = kept_features(self._samples, engine)
             features: exp.Query = (

@@ -96,7 +96,11 @@ def test_results_are_a_table_of_model_sample_and_value(bank: Path) -> None:
     columns = [exp.column(name) for name in ("model_id", "sample_id", "predict_value")]
     with closing(open_party(bank)) as party, open_samples(party.settings, bank) as samples:
         model = ModelTables(samples.lookup).load("spring")
-        query = exp.select(*columns).from_(predictions_table(model).name).order_by("sample_id")
+        query = (
+            exp.select(*columns)
+            .from_(predictions_table(model, "customers").name)
+            .order_by("sample_id")
+        )
         in_batch, in_lookup = samples.batch.rows(query), samples.lookup.rows(query)
 
     assert [tuple(row) for row in in_batch] == [tuple(row) for row in in_lookup]
