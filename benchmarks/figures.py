@@ -13,6 +13,7 @@ from party.jobs import job_history
 from party.opening import open_party
 
 BROKER = "broker"
+ALIGNMENT = ("blind", "blind_again")
 MEBIBYTE = 1 << 20
 
 
@@ -26,8 +27,8 @@ def figures(
 ) -> dict[str, Any]:
     """`facts` are what `tally train --json` tells, `span` the moments of its beginning and end.
 
-    Arithmetic is all that handlers call in the room paillier; overhead is everything else that
-    the parties' processes did: log, sealing, bus, binning, scores and curvature in numpy.
+    Arithmetic is all that handlers call in the room paillier, and the alignment's points; overhead
+    is everything else from the request on: data, log, sealing, bus, binning, numpy, `tally train`.
     """
     bank = open_party(folder / "bank")
     prepared = _prepared_at(job_history(bank.log, job))
@@ -35,9 +36,11 @@ def figures(
     begun, ended = span
     names = list(arithmetic)
     cpu = {name: _by_process(watch.cpu, name) for name in [*names, "tally train"]}
-    total = sum(sum(cpu[name].values()) for name in names)
+    total = sum(watch.cpu.values())
     arithmetic_total = sum(sum(seconds.values()) for seconds in arithmetic.values())
+    aligning = sum(seconds.get(one, 0) for seconds in arithmetic.values() for one in ALIGNMENT)
     rounds = watch.cpu_between(prepared, ended)
+    overhead_of_rounds = rounds - (arithmetic_total - aligning)
     return {
         "kernel": kernel_name(),
         "rounds": facts["rounds"],
@@ -54,11 +57,11 @@ def figures(
             "arithmetic": round(arithmetic_total, 1),
             "overhead": round(total - arithmetic_total, 1),
             "rounds": round(rounds, 1),
-            "overhead of rounds": round(rounds - arithmetic_total, 1),
+            "overhead of rounds": round(overhead_of_rounds, 1),
         },
         "overhead_share": {
             "all": round((total - arithmetic_total) / total, 4),
-            "rounds": round((rounds - arithmetic_total) / rounds, 4),
+            "rounds": round(overhead_of_rounds / rounds, 4),
         },
         "cpu_seconds_by_process": cpu,
         "arithmetic_by_function": {

@@ -14,8 +14,8 @@ LOOK_SECONDS = 0.5
 class ProcessWatch:
     """Looks at some processes and all their descendants until it is left; a context manager.
 
-    `cpu` has the seconds so far and `peak` the resident bytes, by (name, process id); `timeline`
-    the CPU seconds of everything at some moments (seconds since 1970).
+    `cpu` has the seconds since then and `peak` the resident bytes, by (name, process id);
+    `timeline` the CPU seconds of everything at some moments (seconds since 1970).
     """
 
     def __init__(self, processes: Mapping[str, int]) -> None:
@@ -23,6 +23,7 @@ class ProcessWatch:
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.cpu: dict[tuple[str, int], float] = {}
+        self._before: dict[tuple[str, int], float] = {}
         self.peak: dict[tuple[str, int], int] = {}
         self.timeline: list[tuple[float, float]] = []
 
@@ -59,7 +60,10 @@ class ProcessWatch:
             status = Path(f"/proc/{process}/status").read_text().split()
         except OSError:
             return  # it has ended
-        self.cpu[name, process] = (int(stat[11]) + int(stat[12])) / TICK
+        seconds = (int(stat[11]) + int(stat[12])) / TICK
+        # Starting up is no part of it, but for processes that start later.
+        before = 0.0 if self.timeline else seconds
+        self.cpu[name, process] = seconds - self._before.setdefault((name, process), before)
         if "VmHWM:" in status:
             self.peak[name, process] = int(status[status.index("VmHWM:") + 1]) * 1024
 

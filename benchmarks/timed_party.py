@@ -1,5 +1,7 @@
 """`tally party run` with a clock around every call from a handler into the room paillier.
 
+And around the curve arithmetic of the alignment, which is no overhead either.
+
 Run as `python -m benchmarks.timed_party DIR FILE.json`; FILE.json has the CPU seconds so far, of
 all threads together, by function.
 """
@@ -19,7 +21,8 @@ from paillier import Encryptor, PrivateKey, PublicKey
 from party.running import run_party
 from tallystick.log_output import configure_running_log
 
-ROOM, THREADS = "paillier", "paillier.workers"  # threads are lent to the alignment too
+ROOM, THREADS = "paillier", "paillier.workers"
+ALIGNMENT = "handlers.ristretto"
 METHODS = (
     (Encryptor, "encrypt"),
     (Encryptor, "obfuscators"),
@@ -62,8 +65,12 @@ def prepare(path: Path) -> None:
     callers = [module for name, module in sys.modules.items() if name.startswith("handlers.")]
     for module in (party.work, *callers):
         for name, function in inspect.getmembers(module, inspect.isfunction):
-            if function.__module__.startswith(f"{ROOM}.") and function.__module__ != THREADS:
+            if _is_arithmetic(function.__module__):
                 setattr(module, name, clock.around(function))
+
+
+def _is_arithmetic(module: str) -> bool:
+    return module == ALIGNMENT or (module.startswith(f"{ROOM}.") and module != THREADS)
 
 
 def main() -> None:
