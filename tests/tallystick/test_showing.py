@@ -68,6 +68,7 @@ def test_rebuilt_projections_have_the_same_digests(trained: Trained) -> None:
         first = well(tally("projections", "rebuild", trained.folder / name)).out
         assert [line.split()[1] for line in first.splitlines()] == [
             "jobs",
+            "labels",
             "loss_history",
             "model_table",
             "timeline",
