@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from events.lifecycle import WorkFailed
 from events.predictions import PartialScoreReturned, PredictionCompleted, PredictionRequested
 from handlers.history import History
 from party.opening import Party
@@ -25,6 +26,8 @@ def follow_prediction(party: Party, wish: Wish, begin: Callable[[], None]) -> An
             note(f"{job}: {fact.event.terms.rows} customers, asked of {asked}")
         if isinstance(fact.event, PartialScoreReturned):
             note(f"{fact.source} has answered")
+        if isinstance(fact.event, WorkFailed):
+            note(f"{party.name}: {fact.event.detail}")
         if answer := answer_of(party, history):
             return answer
     raise AssertionError("a job is followed until it ends")
