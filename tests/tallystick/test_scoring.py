@@ -233,3 +233,30 @@ def test_a_model_that_is_retired_serves_again_when_it_is_activated(serving: Serv
     assert "partner says retired: partner has retired the model spring" in outcome.err
     well(tally("model", "activate", "spring", "--as", partner))
     well(serving.score())
+
+
+def test_three_ways_to_serve_give_one_answer(serving: Serving) -> None:
+    """Given features extracted and results computed ahead, then all ways agree (S4)."""
+    early = serving.score("--how", "offline", out="offline.csv")
+    assert early.code == 1
+    assert "run `tally score precompute`" in early.err
+    for name in ("bank", "partner"):
+        well(tally("features", "refresh", "--as", serving.folder / name))
+        well(tally("score", "precompute", "--as", serving.folder / name))
+    for how in ("realtime", "nearline", "offline"):
+        well(serving.score("--how", how, out=f"{how}.csv"))
+    expected = serving.scores("realtime.csv")
+    assert serving.scores("nearline.csv") == expected
+    assert serving.scores("offline.csv") == expected
+
+
+def test_a_participant_that_withdraws_its_consent_serves_no_more(serving: Serving) -> None:
+    """It is for good, and for all to hear: the bank asks nobody any more."""
+    well(tally("model", "withdraw", "spring", "--as", serving.folder / "partner"))
+    outcome = serving.score()
+    assert outcome.code in (1, 2)
+    assert "partner withdrew the consent to" in outcome.err
+    again = tally("model", "withdraw", "spring", "--as", serving.folder / "partner")
+    assert again.code == 2
+    listed = well(tally("model", "list", "--as", serving.folder / "partner")).out
+    assert "consent withdrawn by partner" in listed

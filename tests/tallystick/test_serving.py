@@ -1,5 +1,7 @@
 """The door for business systems: HTTP with a token, answered by real parties (requirement S4)."""
 
+import json
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -7,9 +9,12 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pika
 import pytest
 
 from bus import MemoryBroker
+from bus.link import connection_parameters
+from bus.settings import broker_settings
 from events.vocabulary import Role
 from learning.binning import learn_bins
 from party.model_keeping import convert_document, retire
@@ -17,10 +22,12 @@ from party.opening import Party, open_party
 from party.running import RunningParty
 from scoring.models.linear import BinnedTerm, LinearModel
 from tallystick.errors import ServingError
+from tallystick.serving.queue import QUEUE, serving_queue
 from tallystick.serving.server import web_server
 from tallystick.serving.service import ScoreService
 from tallystick.serving.token import token_in
 from tallystick.serving.web import web_application
+from tests.brokers import PrivateBroker
 from tests.tallystick.federations import make_federation
 
 TOKEN = "a token that is long enough"
@@ -68,6 +75,18 @@ def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
     ):
         yield client
     service.stop()
+
+
+def business_url(rabbitmq: PrivateBroker) -> str:
+    """A user as the business systems' broker would have it: parties have narrower permissions."""
+    name = password = f"business{secrets.token_hex(6)}"
+    rabbitmq.control("add_user", name, password)
+    rabbitmq.control("set_permissions", "-p", "tallystick", name, ".*", ".*", ".*")
+    return f"amqp://{name}:{password}@127.0.0.1:{rabbitmq.port}/tallystick"
+
+
+def _connection(url: str) -> pika.BlockingConnection:
+    return pika.BlockingConnection(connection_parameters(broker_settings(url), "test"))
 
 
 def ask(client: httpx.Client, **changes: Any) -> Any:
@@ -131,6 +150,44 @@ def test_a_model_that_nobody_has_is_refused_before_anybody_is_asked(
 def test_the_models_are_listed(client: httpx.Client) -> None:
     [model] = client.get("/v1/models", headers=SHOWN).json()["models"]
     assert (model["model"], model["active"], model["state"]) == ("spring", 1, "serves")
+
+
+def test_requests_in_a_queue_are_answered_where_they_say(
+    parties: dict[str, Party], rabbitmq: PrivateBroker
+) -> None:
+    """A business system that uses a broker gets what HTTP would say, and a bad one a reason."""
+    service = ScoreService(parties["bank"])
+    service.start()
+    asked = {
+        "good": json.dumps({"model": "spring", "ids": ["1050", "999"]}),
+        "bad": '{"model": 1}',
+        "unknown": json.dumps({"model": "autumn", "ids": ["1050"]}),
+    }
+    replies: dict[str, Any] = {}
+    url = business_url(rabbitmq)
+    with serving_queue(service, url), _connection(url) as connection:
+        channel = connection.channel()
+        answers = channel.queue_declare("tallystick.replies", exclusive=True).method.queue
+        for name, body in asked.items():
+            properties = pika.BasicProperties(reply_to=answers, correlation_id=name)
+            channel.basic_publish("", QUEUE, body, properties)
+        for _method, properties, body in channel.consume(answers, inactivity_timeout=60):
+            assert properties is not None, "no reply"
+            replies[properties.correlation_id] = json.loads(body)
+            if len(replies) == len(asked):
+                break
+    service.stop()
+    assert replies["good"]["status"] == 200
+    assert [one["status"] for one in replies["good"]["results"]] == [
+        "scored",
+        "not at bank, partner",
+    ]
+    assert replies["bad"] == {
+        "status": 409,
+        "error": "refused",
+        "detail": "not a request for scores",
+    }
+    assert "has no model autumn" in replies["unknown"]["detail"]
 
 
 def test_what_a_party_refuses_is_told_with_its_name(
