@@ -155,9 +155,8 @@ def shared(
     with _locked(directory):
         known = directory / "server.json"
         if not known.exists():
-            known.write_text(
-                json.dumps(launch(directory, os.getppid() if workers else os.getpid()))
-            )
+            fresh = Path(tempfile.mkdtemp(dir=directory))
+            known.write_text(json.dumps(launch(fresh, os.getppid() if workers else os.getpid())))
         told = json.loads(known.read_text())
         _count(directory, 1)
     try:
