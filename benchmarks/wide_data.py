@@ -9,6 +9,7 @@ import pyarrow.parquet
 ROWS_AT_A_TIME = 2_048
 FACTORS = 5
 STRONG_SHARE = 0.1  # of the partner's variables; the others say next to nothing
+PARTNER_STRENGTH = 0.6  # of all its variables together, where the bank's have 1
 
 
 def write_tables(folder: Path, rows: int, bank: int, partner: int, seed: int) -> None:
@@ -18,9 +19,10 @@ def write_tables(folder: Path, rows: int, bank: int, partner: int, seed: int) ->
     """
     random = np.random.default_rng(seed)
     leaning = random.normal(0, 0.4, (FACTORS, bank + partner))
-    weights = random.normal(0, 1, bank + partner) / np.sqrt(bank)
-    weak = random.random(partner) > STRONG_SHARE
-    weights[bank:] *= np.where(weak, 0.01, 0.5)
+    weights = random.normal(0, 1, bank + partner)
+    weights[bank:] *= np.where(random.random(partner) > STRONG_SHARE, 0.02, 1)
+    weights[:bank] /= np.linalg.norm(weights[:bank])
+    weights[bank:] *= PARTNER_STRENGTH / np.linalg.norm(weights[bank:])
     names = {
         "bank": ["id", "y", *(f"b{number}" for number in range(bank))],
         "partner": ["id", *(f"p{number}" for number in range(partner))],
