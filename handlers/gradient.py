@@ -1,8 +1,10 @@
 """A data party's encrypted gradient: to the arbiter under masks, and back (requirements T6, T7)."""
 
 import hashlib
+from dataclasses import asdict
 
 import numpy as np
+import structlog
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
@@ -15,7 +17,13 @@ from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.keys import job_slot_bits, public_key, read_ciphertexts
 from handlers.own import Own
-from handlers.packing import encryptor, entitlement, job_packing, vector_ciphertexts
+from handlers.packing import (
+    encryptor,
+    entitlement,
+    expected_values,
+    job_packing,
+    vector_ciphertexts,
+)
 from handlers.prepared import own_prepared
 from learning.residuals import mean_gradient
 from paillier.ciphertexts import ciphertext_bytes, to_bytes
@@ -26,9 +34,12 @@ from paillier.gradient import one_hot_gradient
 from paillier.masking import apply_masks, draw_masks, remove_masks
 from paillier.ordinal import ordinal_gradient
 from paillier.packed_gradient import packed_gradient, packed_total
-from paillier.packing import pack, unpack
+from paillier.packing import pack, slots_per_ciphertext, unpack
+from paillier.planning import plan_gradient
 from paillier.sample_packing import SamplePacking
 from paillier.slot_cutting import apply_slot_masks, draw_slot_masks, sums_of_cuts
+
+log = structlog.get_logger()
 
 
 def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Own) -> Decision:
@@ -36,6 +47,8 @@ def post_gradient(history: History, fact: Fact[EncryptedResidualPosted], own: Ow
     key, number, packing = public_key(history, own), fact.event.round, job_packing(history)
     expected = vector_ciphertexts(history)
     residuals = read_ciphertexts(own.read(fact.payload("residuals")), key, fact.source, expected)
+    if number == 1:
+        _log_plan(history, own, packing)
     outputs = _encrypted_gradient(history, own, residuals, packing)
     if packing is None:
         outputs = pack(outputs, job_slot_bits(history), key, own.threads)
@@ -97,6 +110,20 @@ def _encrypted_gradient(
     if packing:
         return [*sums, packed_total(residuals, codes.shape[1], packing, key)]
     return ordinal_gradient(sums, layout.bins, layout.ordinal, key)
+
+
+def _log_plan(history: History, own: Own, packing: SamplePacking | None) -> None:
+    """Once a job: how the cost model lets this machine compute."""
+    key, bins = public_key(history, own), own_prepared(history, own).bins
+    plan = plan_gradient(bins, vector_ciphertexts(history), expected_values(history), key)
+    log.info(
+        "gradient_planned",
+        job=history.job,
+        **asdict(plan),
+        rows_per_ciphertext=packing.rows_per_ciphertext if packing else 1,
+        sums_per_ciphertext=1 if packing else slots_per_ciphertext(key, job_slot_bits(history)),
+        threads=own.threads,
+    )
 
 
 def _sums(

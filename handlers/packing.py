@@ -72,9 +72,13 @@ def entitlement(history: History, owner: str) -> Entitlement:
 
 
 def encryptor(history: History, own: Own) -> Encryptor:
+    return Encryptor(public_key(history, own), expected_values=expected_values(history))
+
+
+def expected_values(history: History) -> int:
+    """How many encryptions a party will make of its rows, at most: what its table is made for."""
     terms = history.terms
-    values = vector_ciphertexts(history) * degree_of(terms) * terms.optimiser.maximum_rounds
-    return Encryptor(public_key(history, own), expected_values=values)
+    return vector_ciphertexts(history) * degree_of(terms) * terms.optimiser.maximum_rounds
 
 
 def encrypt_rows(

@@ -37,8 +37,7 @@ def one_hot_gradient(
     """
     check_shapes(len(ciphertexts), codes, bins)
     kernel = compiled_kernel(public_key.modulus)
-    cell_cost = COMPILED_CELL_COST if kernel else CELL_COST
-    groups = group_variables(bins, len(ciphertexts), cell_cost)
+    groups = variable_groups(bins, len(ciphertexts), public_key)
     if kernel:
         multiply_bins = _compiled_products(ciphertexts, kernel, threads)
     else:
@@ -52,6 +51,14 @@ def one_hot_gradient(
         for variable, result in zip(group, results, strict=True):
             products[variable] = result
     return [product for of_variable in products for product in of_variable]
+
+
+def variable_groups(
+    bins: Sequence[int], ciphertexts: int, public_key: PublicKey
+) -> list[list[int]]:
+    """Which variables share a pass over so many ciphertexts, with the kernel in use."""
+    cell_cost = COMPILED_CELL_COST if compiled_kernel(public_key.modulus) else CELL_COST
+    return group_variables(bins, ciphertexts, cell_cost)
 
 
 def _gmpy2_products(

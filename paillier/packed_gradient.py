@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from paillier.compiled.kernel import Kernel
 from paillier.compiled.packed_gradient import joined_products
-from paillier.gradient import COMPILED_CELL_COST, check_shapes, enter_all
+from paillier.gradient import check_shapes, enter_all, variable_groups
 from paillier.half_size import Multiplicands, split
-from paillier.joint_buckets import CELL_COST, bin_products, group_variables
+from paillier.joint_buckets import bin_products
 from paillier.kernels import compiled_kernel
 from paillier.keys import PublicKey
 from paillier.ordinal import weighted_product
@@ -48,7 +48,7 @@ def packed_gradient(
         join = _compiled_products(ciphertexts, packing, kernel, threads)
     else:
         join = _gmpy2_products(ciphertexts, packing, public_key, threads)
-    groups = group_variables(bins, len(ciphertexts), COMPILED_CELL_COST if kernel else CELL_COST)
+    groups = variable_groups(bins, len(ciphertexts), public_key)
 
     def join_group(group: list[int]) -> list[list[mpz]]:
         return join(codes[group], [bins[one] for one in group], [ordinal[one] for one in group])
