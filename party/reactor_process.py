@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -16,6 +15,7 @@ from party.inner_pumps import InnerPumps
 from party.lock import running_alone
 from party.opening import open_party
 from party.reactor import Decide
+from party.stopping import stop_signals
 from store.errors import StoreError
 
 PATIENCE_SECONDS = 10.0  # for a reactor whose link was killed to notice it and leave
@@ -72,13 +72,14 @@ class ReactorProcess:
 
 def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> None:
     """The process: reacts until it is told to stop or its link is gone."""
-    stopping = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the link decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     if prepare is not None:
         prepare()
     try:
-        with running_alone(PartyFolder(path).path / "reactor.lock", PATIENCE_SECONDS):
+        with (
+            stop_signals([signal.SIGTERM]) as stopping,
+            running_alone(PartyFolder(path).path / "reactor.lock", PATIENCE_SECONDS),
+        ):
             party = open_party(path)
             pumps = InnerPumps(party, decide)
             pumps.start()

@@ -3,10 +3,9 @@
 In two processes hours of computing cannot starve a heartbeat: they share nothing but the log.
 """
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +24,7 @@ from party.opening import Party, open_party
 from party.reactor import Decide
 from party.reactor_process import ReactorProcess
 from party.settings import broker_address
+from party.stopping import stop_signals
 
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.2
@@ -109,18 +109,3 @@ def startup_notes(party: Party) -> list[str]:
     if not any(party.trusted):
         notes.append("no other party is trusted yet: `tally party trust` takes their cards")
     return notes
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, instead of what they did before."""
-    stopping = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stopping.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from party.errors import PartyError
-from party.running import stop_signals
+from party.stopping import stop_signals
 from scoring.errors import ScoringError
 from store.errors import StoreError
 from tallystick.terminal import note

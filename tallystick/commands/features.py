@@ -9,7 +9,7 @@ import typer
 from party.listening import listen as listen_to_samples
 from party.opening import open_party
 from party.refreshing import refresh_features
-from party.running import stop_signals
+from party.stopping import stop_signals
 from scoring.stability import WARNING
 from tallystick.log_output import configure_running_log
 from tallystick.repeating import Every, every

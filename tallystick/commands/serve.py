@@ -1,8 +1,6 @@
 """`tally serve`: the party at work, and a door for business systems (requirement S4)."""
 
-import signal
 import sys
-import threading
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +12,7 @@ from events.vocabulary import ASKING_ROLES
 from party.opening import open_party
 from party.running import RunningParty
 from party.settings import broker_address
+from party.stopping import stop_signals
 from tallystick.errors import ServingError
 from tallystick.log_output import configure_running_log
 from tallystick.serving.queue import serving_queue
@@ -70,8 +69,6 @@ def serve(
 
 
 def _until_told_to_stop() -> None:
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    while not stopping.wait(0.5):
-        pass
+    with stop_signals() as stopping:
+        while not stopping.wait(0.5):
+            pass
