@@ -1,0 +1,208 @@
+"""A 65-feature logistic model by each engine, beside Python, over the same Parquet file (S2, S4).
+
+python -m benchmarks.scoring --help; `pip install pandas` adds the whole table in pandas. Every
+result is compared with numpy before it has figures. Engines keep their results in a table of their
+own, the ways in Python write Parquet; each runs in a process of its own, and the memory of a server
+is not counted. The tables that a server gets are dropped, the model's few rows stay: use a database
+where they are in nobody's way.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from benchmarks.scoring_data import Data, make_data
+from benchmarks.scoring_look_ups import look_ups
+from benchmarks.scoring_ways import (
+    Way,
+    arrow_batches,
+    clean,
+    duckdb_file,
+    engine_table,
+    load,
+    measure,
+    whole_table,
+)
+from scoring.engines.settings import EngineSettings
+from scoring.errors import ScoringError
+from tallystick.terminal import note, say, show_table
+
+WHOLE, BATCHES = "pandas, whole table", "Arrow batches"
+SQLITE_FILE = "scoring.sqlite"
+FILES = {"duckdb": "duckdb:///scoring.duckdb", "sqlite": f"sqlite:///{SQLITE_FILE}"}
+SERVERS = ("postgresql", "hive")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Medians. Loading is once and no part of scoring; None: nothing is loaded."""
+
+    seconds: float
+    rows_a_second: float
+    peak_mebibytes: float
+    loading_seconds: float | None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    engines = _engines(options, parser)
+    if not find_spec("pandas"):
+        note("pandas is not installed (pip install pandas): nothing on the whole table")
+    say(
+        f"65 features, logistic regression, on {os.cpu_count()} cores; medians of {options.repeats}"
+    )
+    sizes = []
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            try:
+                sizes.append(_one_size(Path(folder), rows, engines, options))
+            except ScoringError as error:
+                raise SystemExit(f"{parser.prog}: {error}") from None
+    if options.out:
+        result = {"cores": os.cpu_count(), "repeats": options.repeats, "sizes": sizes}
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        note(f"all figures: {options.out}")
+
+
+def _one_size(
+    folder: Path, rows: int, engines: Mapping[str, EngineSettings], options: argparse.Namespace
+) -> dict[str, Any]:
+    try:
+        data, loading = _alone(_prepare, folder, rows, engines)
+        figures = _measure_all(data, engines, loading, options.repeats)
+    finally:
+        for name in set(engines) & set(SERVERS):
+            _alone(clean, folder, engines[name])
+    _show(rows, figures)
+    document: dict[str, Any] = {
+        "rows": rows,
+        "ways": {name: asdict(one) for name, one in figures.items()},
+    }
+    if "sqlite" in engines:
+        note(f"{options.look_ups:,} single look-ups, twice")
+        single = _alone(look_ups, data, SQLITE_FILE, options.look_ups)
+        _show_look_ups(rows, single)
+        document["single_milliseconds"] = {
+            name: {"p50": p50, "p99": p99} for name, (p50, p99) in single.items()
+        }
+    return document
+
+
+def _prepare(
+    folder: Path, rows: int, engines: Mapping[str, EngineSettings]
+) -> tuple[Data, dict[str, float]]:
+    """The file, and how many seconds each engine took to load it."""
+    note(f"{rows:,} rows: making the file")
+    data, loading = make_data(folder, rows), {}
+    for name, settings in engines.items():
+        note(f"{name}: loading the features")
+        loading[name] = load(data, settings)
+    return data, loading
+
+
+def _measure_all(
+    data: Data,
+    engines: Mapping[str, EngineSettings],
+    loading: Mapping[str, float],
+    repeats: int,
+) -> dict[str, Figures]:
+    """All ways in turn, as often as asked: what else the machine does falls on all of them."""
+    ways: dict[str, Way] = {WHOLE: whole_table} if find_spec("pandas") else {}
+    ways[BATCHES] = arrow_batches
+    for name, settings in engines.items():
+        if name == "duckdb":
+            ways["duckdb, Parquet file"] = partial(duckdb_file, settings)
+        ways[f"{name}, table"] = partial(engine_table, settings)
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            note(f"{name}: scoring")
+            measured[name].append(_alone(measure, way, data))
+    figures = {}
+    for name, runs in measured.items():
+        seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
+        loaded = loading.get(name.removesuffix(", table"))
+        figures[name] = Figures(seconds, data.rows / seconds, peak, loaded)
+    return figures
+
+
+def _alone(
+    function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """In a process of its own, whose peak of memory is nobody else's."""
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawning) as process:
+        return process.submit(function, *args, **kwargs).result()
+
+
+def _show(rows: int, figures: Mapping[str, Figures]) -> None:
+    bases = {"pandas=1": figures.get(WHOLE), "batches=1": figures[BATCHES]}
+    lines = [
+        (
+            name,
+            "-" if one.loading_seconds is None else f"{one.loading_seconds:.1f}",
+            f"{one.seconds:.2f}",
+            f"{one.rows_a_second:,.0f}",
+            f"{one.peak_mebibytes:,.0f}",
+            *(
+                "-" if base is None else f"{base.seconds / one.seconds:.2f}"
+                for base in bases.values()
+            ),
+        )
+        for name, one in figures.items()
+    ]
+    say(f"\n{rows:,} rows; how many times as fast as pandas, as batches")
+    headings = ("by", "loading", "seconds", "rows/s", "MiB", *bases)
+    show_table(headings, lines, right=" ".join(headings[1:]))
+
+
+def _show_look_ups(rows: int, single: Mapping[str, tuple[float, float]]) -> None:
+    lines = [(name, f"{p50:.3f}", f"{p99:.3f}") for name, (p50, p99) in single.items()]
+    say(f"\none sample of {rows:,}, milliseconds")
+    show_table(("by", "p50", "p99"), lines, right="p50 p99")
+
+
+def _engines(
+    options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> dict[str, EngineSettings]:
+    urls = FILES | {name: getattr(options, name) for name in SERVERS}
+    names = options.engines or [name for name, url in urls.items() if url]
+    if missing := [name for name in names if urls[name] is None]:
+        parser.error(f"where is {missing[0]}? give --{missing[0]} URL")
+    settings = {name: EngineSettings(url=urls[name]) for name in names}
+    if "hive" in settings and options.warehouse:
+        settings["hive"] = EngineSettings(url=options.hive, warehouse=options.warehouse)
+    return settings
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks.scoring", description=__doc__)
+    add = parser.add_argument
+    add("--rows", type=int, nargs="+", default=[1_000_000])
+    add("--engines", nargs="+", choices=[*FILES, *SERVERS], help="default: all that have a URL")
+    add("--postgresql", metavar="URL", help="postgresql://USER:${PASSWORD}@HOST/DATABASE")
+    add("--hive", metavar="URL", help="hive://USER@HOST:10000/DATABASE")
+    add("--warehouse", type=Path, help="a folder that Hive reaches too: without it, loading crawls")
+    add("--repeats", type=int, default=1)
+    add("--look-ups", type=int, default=10_000, help="of single samples, in SQLite")
+    add("--folder", type=Path, help="on a disk with room for 3 KB a row")
+    add("--out", type=Path, help="write all figures to this JSON file")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
