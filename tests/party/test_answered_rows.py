@@ -17,8 +17,6 @@ from party.jobs import job_history
 from party.opening import Party
 from tests.party.federation import make_federation
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Party:
@@ -61,12 +59,13 @@ def test_an_hour_later_nothing_counts(bank: Party) -> None:
     answered(bank, terms(3), "score-1")
     rows = AnsweredRows(bank.log, "bank")
     assert rows.within_hour(terms(1)) == 3
-    assert rows.within_hour(terms(1), NOW + timedelta(minutes=59)) == 3
-    assert rows.within_hour(terms(1), NOW + timedelta(minutes=62)) == 0
+    now = datetime.now(UTC)
+    assert rows.within_hour(terms(1), now + timedelta(minutes=59)) == 3
+    assert rows.within_hour(terms(1), now + timedelta(minutes=62)) == 0
 
 
 def test_an_answer_counts_once_however_often_it_is_noted(bank: Party) -> None:
-    rows = AnsweredRows(bank.log, "bank")
+    rows, now = AnsweredRows(bank.log, "bank"), datetime.now(UTC)
     for _ in range(2):
-        rows.note("score-1", terms(3), NOW)
-    assert rows.within_hour(terms(1), NOW) == 3
+        rows.note("score-1", terms(3), now)
+    assert rows.within_hour(terms(1), now) == 3
