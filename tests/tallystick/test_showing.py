@@ -128,6 +128,8 @@ def test_the_schema_of_everything_comes_in_one_document() -> None:
 def test_log_show_follows_what_is_appended_until_it_is_interrupted(federation: Path) -> None:
     bank, job = federation / "bank", write_job(federation / "job.toml")
     well(tally("train", job, "--as", bank, "--job", "spring", "--detach"))
+    # A child inherits what is ignored: SIGINT is, where the tests run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "tallystick", "log", "show", str(bank), "--follow", "--json"],
         cwd=REPOSITORY,
