@@ -17,11 +17,14 @@ from handlers.history import History
 from handlers.model_life import ModelLife, model_life
 from party.appending import Causes, StoredDraft, append_draft
 from party.customer_scores import open_scores
-from party.errors import RequestError
+from party.errors import RequestError, SourceError
 from party.jobs import job_history
 from party.opening import Party
+from party.samples import open_samples, sample_kinds
+from scoring.errors import ScoringError
 from scoring.files.trained import read_trained
 from scoring.models import ScoringModel
+from scoring.sample_inputs import check_inputs
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,12 @@ def convert_trained(party: Party, model_id: str) -> Conversion:
 
 
 def convert_document(party: Party, model: ScoringModel) -> Conversion:
-    """A model that was read from a file; a changed one is a new version. Raises ScoringError."""
+    """A model that was read from a file; a changed one is a new version.
+
+    Raises ScoringError, also where it reads columns that no sample of the party has.
+    """
     check_has_data(party)
+    _check_inputs(party, model)
     return keep_conversion(party, store_model(party, model, "file"))
 
 
@@ -145,6 +152,20 @@ def withdraw(party: Party, model_id: str) -> None:
 def check_has_data(party: Party) -> None:
     if party.role not in DATA_ROLES:
         raise RequestError(f"{party.name} is a {party.role}: only a party with data holds a model")
+
+
+def _check_inputs(party: Party, model: ScoringModel) -> None:
+    """Any kind of samples may be the model's; the one that requests are answered from tells why."""
+    kinds = sorted(sample_kinds(party.settings), key=party.settings.scoring.samples.__eq__)
+    for kind in kinds:
+        with open_samples(party.settings, party.folder.path, kind) as samples:
+            try:
+                check_inputs(samples, model)
+            except (ScoringError, SourceError):
+                if kind == kinds[-1]:
+                    raise
+            else:
+                return
 
 
 def _say(party: Party, event: Event, history: History) -> None:

@@ -8,8 +8,11 @@ from learning.binning import Rule
 from scoring.engines.engine import Engine
 from scoring.errors import ExtractionError, MissingTableError
 from scoring.features import SAMPLE_ID, column, column_name
+from scoring.files.source import check_columns
+from scoring.loading import is_outdated
 from scoring.models import ScoringModel
 from scoring.models.linear import BinnedTerm
+from scoring.sample_features import extraction_on, raw_table
 from scoring.samples import Samples
 from scoring.tables import ColumnType
 
@@ -40,6 +43,30 @@ def inputs_of(
         )
     wanted = [column(column_name(one)).as_(one, quoted=True) for one in model.inputs]
     return exp.select(column(SAMPLE_ID), *wanted, copy=False).from_(features.subquery("kept"))
+
+
+def check_inputs(samples: Samples, model: ScoringModel) -> None:
+    """A model reads only what samples of this kind have, by what is known before any is loaded.
+
+    Raises ModelFileError, naming the others, and MissingTableError where there are no samples yet.
+    """
+    known = _known_columns(samples)
+    check_columns(model, {one for one in model.inputs if column_name(one) in known})
+
+
+def _known_columns(samples: Samples) -> set[str]:
+    """The columns that features are kept in."""
+    if samples.script is not None:
+        names = extraction_on(samples, samples.lookup).named_selects
+    elif samples.source is not None and is_outdated(samples):
+        names = [one.name for one in samples.source.read()[0].columns]
+    else:
+        here = samples.batch if samples.lookup.columns(samples.raw) is None else samples.lookup
+        if samples.kind.columns and here.columns(samples.raw) is None:
+            names = list(samples.kind.columns)
+        else:
+            names = [one.name for one in raw_table(samples, here).columns]
+    return {column_name(name) for name in names}
 
 
 def lacks(samples: Samples, engine: Engine, model: ScoringModel) -> bool:

@@ -1,5 +1,6 @@
 """The life of a model at one party: versions, what serves, and going back (C2, C4)."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from party.errors import RequestError
 from party.jobs import job_history
 from party.model_keeping import activate, convert_document, life_of, retire, roll_back, withdraw
 from party.opening import Party, open_party
+from scoring.errors import ScoringError
 from scoring.models.linear import BinnedTerm, LinearModel
 
 
@@ -53,6 +55,46 @@ def test_the_same_document_twice_changes_nothing(bank: Party) -> None:
     assert not convert_document(bank, model(1.0)).is_new
     assert bank.log.head() == before
     assert len(job_history(bank.log, "spring").of(ModelConverted)) == 1
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ('[source]\nfile = "FOLDER/other.csv"\n', "columns that are not here: x;"),
+        ('[samples.own]\nfile = "FOLDER/other.csv"\nextraction = "own.sql"\n', "not here: x;"),
+        ('[samples.own]\ntable = "t"\nid = "id"\ncolumns = {id = "text"}\n', "not here: x;"),
+        ('[samples.own]\ntable = "t"\nid = "id"\n', "has no table t of raw samples"),
+    ],
+    ids=["file", "script", "messages", "nothing yet"],
+)
+def test_a_model_of_columns_that_the_samples_lack_is_refused_before_it_is_stored(
+    tmp_path: Path, tables: str, told: str
+) -> None:
+    (tmp_path / "other.csv").write_text("id,paid\n1,0.5\n2,-0.5\n")
+    tables = tables.replace("FOLDER", str(tmp_path))
+    create_party(tmp_path / "bank", Role.LOCAL, "bank", tables=tables)
+    (tmp_path / "bank" / "own.sql").write_text("SELECT id AS sample_id, x / 2 AS paid FROM raw_own")
+
+    with closing(open_party(tmp_path / "bank")) as party:
+        before = party.log.head()
+        with pytest.raises(ScoringError, match=told):
+            convert_document(party, model(1.0))
+
+        assert party.log.head() == before
+        with pytest.raises(RequestError, match="no model spring"):
+            life_of(party, "spring")
+
+
+def test_a_model_over_any_of_several_kinds_of_samples_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,x\n1,0.5\n")
+    (tmp_path / "b.csv").write_text("id,paid\n1,0.5\n")
+    tables = "".join(f'[samples.{name}]\nfile = "{tmp_path}/{name}.csv"\n' for name in "ab")
+    create_party(
+        tmp_path / "bank", Role.LOCAL, "bank", tables=tables + '[scoring]\nsamples = "b"\n'
+    )
+
+    with closing(open_party(tmp_path / "bank")) as party:
+        assert convert_document(party, model(1.0)).is_new
 
 
 def test_going_back_is_to_the_version_before_and_forth_again(bank: Party) -> None:
