@@ -42,10 +42,8 @@ def explain_connection(error: BaseException, settings: BrokerSettings) -> Broker
         result = BrokerTlsError(f"TLS with {where} failed: {tls}")
     elif _first(causes, exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
         result = LoginRefusedError(f"{where} refuses user {user!r}: check name and password")
-    elif _first(causes, exceptions.ProbableAccessDeniedError):
-        result = VirtualHostError(
-            f"{where}: the virtual host does not exist, or is closed to user {user!r}"
-        )
+    elif denied := _first(causes, exceptions.ProbableAccessDeniedError):
+        result = _not_let_in(denied, settings)
     elif _first(causes, exceptions.IncompatibleProtocolError):
         result = _no_common_protocol(settings)
     elif closed := _first(causes, exceptions.ConnectionClosed):
@@ -83,6 +81,18 @@ def is_refused(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """Whether the broker closed the channel because an exchange or queue is gone."""
     return isinstance(error, exceptions.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND
+
+
+def _not_let_in(denied: BaseException, settings: BrokerSettings) -> BrokerError:
+    where, user = settings.address, settings.user
+    if "limit" in str(denied):
+        return BrokerUnreachableError(
+            f"{where}: user {user!r} has as many connections as it may have; a process of the "
+            "same party must end first, or an administrator raise the limit"
+        )
+    return VirtualHostError(
+        f"{where}: the virtual host does not exist, or is closed to user {user!r}"
+    )
 
 
 def _no_common_protocol(settings: BrokerSettings) -> BrokerError:

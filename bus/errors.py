@@ -5,6 +5,7 @@ BusError
 ├── EndpointClosedError       used after close()
 ├── DeliverySettledError      one delivery settled twice
 ├── BrokerSettingsError       an address or option that makes no sense
+├── DefinitionsError          a federation that no broker can be prepared for
 └── BrokerError               the broker, or the way to it; kept as an endpoint's last_error
     ├── BrokerUnreachableError    nobody answers, or the connection went
     ├── LoginRefusedError         wrong user or password
@@ -35,6 +36,10 @@ class DeliverySettledError(BusError):
 
 class BrokerSettingsError(BusError):
     """The broker's address or options cannot be used."""
+
+
+class DefinitionsError(BusError):
+    """The broker cannot be prepared for these parties."""
 
 
 class BrokerError(BusError):

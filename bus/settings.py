@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bus.errors import BrokerSettingsError
 
+DELIVERY_LIMIT = 100  # counts crashes of the reader too: be generous
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _TLS_OPTIONS = {"cacertfile", "certfile", "keyfile", "server_name_indication"}
 _OPTIONS = _TLS_OPTIONS | {"heartbeat", "startup_timeout"}
@@ -44,7 +45,7 @@ class BrokerSettings(BaseModel):
     window: int = Field(64, ge=1)
     window_bytes: int = Field(16 * 1024 * 1024, ge=1024 * 1024)
     prefetch: int = Field(32, ge=1)
-    delivery_limit: int = Field(100, ge=1)  # counts crashes of the reader too: be generous
+    delivery_limit: int = Field(DELIVERY_LIMIT, ge=1)
 
     @property
     def address(self) -> str:

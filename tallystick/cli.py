@@ -27,6 +27,7 @@ from scoring.errors import ScoringError
 from store.errors import StoreError
 from tallystick.commands.audit import audit_app
 from tallystick.commands.bench import bench
+from tallystick.commands.broker import broker_app
 from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
 from tallystick.commands.features import features_app
@@ -73,6 +74,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.add_typer(party_app, name="party")
+app.add_typer(broker_app, name="broker")
 app.add_typer(job_app, name="job")
 app.command()(train)
 app.add_typer(mart_app, name="mart")

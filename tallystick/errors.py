@@ -8,6 +8,7 @@ TallyError        one message, no traceback, exit code 2
 ├── IdFileError   the file of customers to be scored cannot be read
 ├── ScoreFileError  the file for the scores cannot be written
 ├── ModelCommandError  options that do not say which model is meant
+├── BrokerFilesError  a broker cannot be prepared for these parties
 ├── ServingError  the serving process cannot start
 └── MeasurementError  this machine computes wrongly: no figure can be given
 """
@@ -38,6 +39,10 @@ class ScoreFileError(TallyError):
 
 
 class ModelCommandError(TallyError):
+    pass
+
+
+class BrokerFilesError(TallyError):
     pass
 
 

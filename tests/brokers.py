@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -75,6 +75,11 @@ class PrivateBroker:
         definition = _definition_of_party(name, self._passwords[name])
         (self.directory / "definitions.d" / f"30-{name}.json").write_text(json.dumps(definition))
         return self.url_of(name)
+
+    def add_definitions(self, definitions: Mapping[str, object]) -> None:
+        """Before start: what an administrator would load."""
+        file = self.directory / "definitions.d" / "40-federation.json"
+        file.write_text(json.dumps(definitions))
 
     def start(self) -> None:
         """Start, or start again after kill(), and wait until clients can connect."""
@@ -179,13 +184,17 @@ class PrivateBroker:
 
 
 @contextmanager
-def private_broker(*parties: str) -> Iterator[PrivateBroker]:
+def private_broker(
+    *parties: str, definitions: Mapping[str, object] | None = None
+) -> Iterator[PrivateBroker]:
     """A started broker, with a user for each party besides `tallystick`; gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="tallystick-broker-"))
     try:
         broker = PrivateBroker(directory)
         for party in parties:
             broker.add_party(party)
+        if definitions:
+            broker.add_definitions(definitions)
         try:
             broker.start()
             yield broker
