@@ -58,5 +58,10 @@ class PartyFolder:
         return self.path / "bells"
 
     @property
+    def pulses(self) -> Path:
+        """Signs of life of the party's processes."""
+        return self.path / "pulses"
+
+    @property
     def lock(self) -> Path:
         return self.path / "party.lock"

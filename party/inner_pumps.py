@@ -13,7 +13,7 @@ class InnerPumps:
     def __init__(self, party: Party, decide: Decide) -> None:
         self._projector = Projector(party)
         self._reactor = Reactor(party, decide)
-        self._pumps = (
+        self.pumps = (
             self._reactor.pump(),
             self._projector.pump(),
             DeadlineKeeper(party).pump(),
@@ -21,17 +21,17 @@ class InnerPumps:
         )
 
     def start(self) -> None:
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.start()
 
     def ask_to_stop(self) -> None:
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.stopping.set()
 
     def stop(self, timeout: float) -> None:
         """Finish the steps under way, and bring the views up to the log's end."""
         self.ask_to_stop()
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.stop(timeout)
         try:
             self._projector.step(timeout=0)

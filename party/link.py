@@ -11,20 +11,20 @@ class Link:
 
     def __init__(self, party: Party, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._pumps = (*Publisher(party, endpoint).pumps(), Receiver(party, endpoint).pump())
+        self.pumps = (*Publisher(party, endpoint).pumps(), Receiver(party, endpoint).pump())
 
     def start(self) -> None:
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.start()
 
     def stop(self) -> None:
         """Let each pump finish its step, then leave the broker."""
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.stopping.set()
         self._endpoint.close()  # wakes a pump that waits for the broker
-        for pump in self._pumps:
+        for pump in self.pumps:
             pump.stop()
 
     @property
     def alive(self) -> bool:
-        return all(pump.alive for pump in self._pumps)
+        return all(pump.alive for pump in self.pumps)

@@ -2,16 +2,27 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from bus.errors import EndpointClosedError
+from events.envelope import format_time
 from party.faults import describe
 from store.errors import StoreError
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in a step, and when."""
+
+    what: str
+    time: str
 
 
 class Pump:
@@ -34,6 +45,9 @@ class Pump:
         self._recover = recover
         self._pause = pause
         self._thread: threading.Thread | None = None
+        self.failing = False
+        self.failures = 0
+        self.last_failure: Failure | None = None
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
@@ -57,19 +71,26 @@ class Pump:
             except StoreError as error:
                 if not wait:
                     log.error("store_failed", pump=self.name, error=str(error))  # noqa: TRY400
-                wait = min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)
+                wait = self._note(str(error), wait)
                 self._recover()
                 self.stopping.wait(wait)
             except EndpointClosedError:
                 return
             except Exception as fault:  # noqa: BLE001
                 log.error("pump_failed", pump=self.name, fault=describe(fault))  # noqa: TRY400
-                wait = min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)
+                wait = self._note(f"a fault of the program ({type(fault).__name__})", wait)
                 self._recover()
                 self.stopping.wait(wait)
             else:
                 if wait:
                     log.info("store_back", pump=self.name)
-                wait = 0.0
+                wait, self.failing = 0.0, False
                 if self._pause:
                     self.stopping.wait(self._pause)
+
+    def _note(self, what: str, wait: float) -> float:
+        """Remember the failure; returns the seconds to wait now."""
+        self.failing = True
+        self.failures += 1
+        self.last_failure = Failure(what, format_time(datetime.now(UTC)))
+        return min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)

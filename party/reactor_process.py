@@ -14,6 +14,7 @@ from party.folder import PartyFolder
 from party.inner_pumps import InnerPumps
 from party.lock import running_alone
 from party.opening import open_party
+from party.pulse import REACTOR, Heart
 from party.reactor import Decide
 from party.stopping import stop_signals
 from store.errors import StoreError
@@ -83,9 +84,10 @@ def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> Non
             party = open_party(path)
             pumps = InnerPumps(party, decide)
             pumps.start()
+            heart = Heart(party.folder, REACTOR, pumps.pumps)
             link = multiprocessing.parent_process()
             while not stopping.wait(LOOK_SECONDS) and (link is None or link.is_alive()):
-                pass
+                heart.beat_when_due()
             pumps.stop(STOP_SECONDS / 2)
     except (PartyError, StoreError) as error:
         log.error("reactor_cannot_start", error=str(error))  # noqa: TRY400

@@ -21,6 +21,7 @@ from party.inner_pumps import InnerPumps
 from party.link import Link
 from party.lock import running_alone
 from party.opening import Party, open_party
+from party.pulse import LINK, Heart
 from party.reactor import Decide
 from party.reactor_process import ReactorProcess
 from party.settings import broker_address
@@ -83,7 +84,9 @@ def run_party(
         check_compute(party.settings.compute)
         for note in startup_notes(party):
             log.warning("check", party=party.name, note=note)
-        link = Link(party, endpoint or open_endpoint(broker_address(party.settings), party.name))
+        endpoint = endpoint or open_endpoint(broker_address(party.settings), party.name)
+        link = Link(party, endpoint)
+        heart = Heart(party.folder, LINK, link.pumps, endpoint)
         reactor = ReactorProcess(party.folder.path, decide, prepare)
         stopping = stopping or stack.enter_context(stop_signals())
         link.start()
@@ -93,6 +96,7 @@ def run_party(
         log.info("running", party=party.name, role=str(party.role), log_head=party.log.head())
         while not stopping.wait(LOOK_SECONDS):
             reactor.look_after()
+            heart.beat_when_due()
             if not link.alive:
                 raise LinkError(f"the link of {party.name} ended by itself: its output says why")
         log.info("stopping", party=party.name)

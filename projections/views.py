@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Connection, Select, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Select, Table, Text, func, insert, select, update
 
 from events.catalogue import CATALOGUE
 from projections.jobs import JOBS
@@ -77,6 +77,13 @@ class Views:
                         if entry.position > reached[projection.name]:
                             projection.apply(connection, entry.position, fact, self._payloads)
                 self._move_checkpoints(connection, reached, entries[-1].position)
+
+    def position(self) -> int:
+        """How far every projection has got, without moving any."""
+        names = [projection.name for projection in self._projections]
+        query = select(func.min(CHECKPOINTS.c.position)).where(CHECKPOINTS.c.name.in_(names))
+        with database_failures(self._url), self._engine.begin() as connection:
+            return int(connection.scalar(query) or 0)
 
     def rebuild(self, log: Entries, batch: int = 500) -> int:
         """Drop every table and make it again from the log: the same rows (requirement D3)."""

@@ -1,6 +1,6 @@
 """Where a party keeps what it knows: the append-only log and the payloads (requirement D2)."""
 
-from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
+from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead, Undelivered
 from store.errors import (
     CommitmentError,
     CursorConflictError,
@@ -42,4 +42,5 @@ __all__ = [
     "StoreUnreachableError",
     "StoredPayload",
     "StreamHead",
+    "Undelivered",
 ]

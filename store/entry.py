@@ -46,6 +46,17 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Undelivered:
+    """How many events a recipient has not confirmed, by state and last reason."""
+
+    recipient: str
+    state: str
+    reason: str
+    events: int
+    first_position: int
+
+
+@dataclass(frozen=True)
 class HeldEnvelope:
     """A verified envelope that waits for the one before it, or for a payload."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select
 from store import statements
 from store.database import open_engine, parse_url
 from store.doorbell import Doorbell
-from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead
+from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead, Undelivered
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
 from store.tables import create_tables
@@ -126,6 +126,18 @@ class Log:
         with self._reading() as connection:
             parked = connection.execute(statements.DELIVERIES_IN_STATE, {"of_state": "parked"})
             return [_delivery(row) for row in parked]
+
+    def undelivered_counts(self) -> list[Undelivered]:
+        """What is pending or parked: counted, not read."""
+        with self._reading() as connection:
+            return [Undelivered(*row) for row in connection.execute(statements.UNDELIVERED_COUNTS)]
+
+    def type_counts(self, after: int, up_to: int) -> dict[tuple[str, str], int]:
+        """Events by type and issuer at positions behind `after`, `up_to` included."""
+        places = {"after": after, "up_to": up_to}
+        with self._reading() as connection:
+            rows = connection.execute(statements.TYPE_COUNTS_BETWEEN, places)
+            return {(kind, source): count for kind, source, count in rows}
 
     def held(self, source: str, stream: str) -> list[HeldEnvelope]:
         """The waiting envelopes of one stream, in order of sequence."""

@@ -1,6 +1,6 @@
 """The statements of the log, built once: building one anew takes longer than running it."""
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS
 
@@ -28,6 +28,11 @@ ENTRIES_OF_TYPE_SINCE = _ENTRIES.where(
     EVENTS.c.source == bindparam("of_source"),
     EVENTS.c.type == bindparam("of_type"),
     EVENTS.c.time >= bindparam("since"),
+)
+TYPE_COUNTS_BETWEEN = (
+    select(EVENTS.c.type, EVENTS.c.source, func.count())
+    .where(EVENTS.c.position > bindparam("after"), EVENTS.c.position <= bindparam("up_to"))
+    .group_by(EVENTS.c.type, EVENTS.c.source)
 )
 ENTRY_IN_STREAM = _ENTRIES.where(_STREAM, EVENTS.c.sequence == bindparam("of_sequence"))
 STREAM_HEAD = (
@@ -61,6 +66,19 @@ DELIVERIES_AFTER = DELIVERIES_IN_STATE.where(
         & (DELIVERIES.c.recipient > bindparam("after_recipient")),
     )
 ).limit(bindparam("most"))
+_REASON = func.coalesce(DELIVERIES.c.reason, "")
+UNDELIVERED_COUNTS = (
+    select(
+        DELIVERIES.c.recipient,
+        DELIVERIES.c.state,
+        _REASON,
+        func.count(),
+        func.min(DELIVERIES.c.position),
+    )
+    .where(DELIVERIES.c.state.in_(("pending", "parked")))
+    .group_by(DELIVERIES.c.recipient, DELIVERIES.c.state, _REASON)
+    .order_by(func.min(DELIVERIES.c.position), DELIVERIES.c.recipient)
+)
 ADDRESS = insert(DELIVERIES)
 ATTEMPTS = select(DELIVERIES.c.attempts).where(_DELIVERY)
 SETTLE = update(DELIVERIES).where(_DELIVERY)

@@ -10,8 +10,8 @@ from handlers.history import History
 from party.opening import Party
 from party.running import RunningParty
 from party.settings import broker_address
+from party.status import is_running
 from tallystick.following import JobProgress, follow_job
-from tallystick.party_state import is_running
 from tallystick.terminal import note
 from tallystick.training_screen import TrainingScreen
 

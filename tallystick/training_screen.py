@@ -10,13 +10,14 @@ from events.preparation import PublicKeyIssued, RowsAligned
 from events.rounds import LossRecorded
 from handlers.history import History
 from party.opening import Party
+from party.status import is_running, undelivered
 from projections.projection import storable
 from store import Refusal
 from tallystick.alignment import alignment_progress
 from tallystick.following import JobProgress
 from tallystick.job_facts import unanswered
 from tallystick.job_report import measure_text
-from tallystick.party_state import count_events, is_running, undelivered
+from tallystick.party_state import count_events
 from tallystick.terminal import note, note_console
 
 LOOK_SECONDS = 2.0

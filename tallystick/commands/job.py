@@ -9,12 +9,12 @@ import typer
 from events.vocabulary import Role
 from party.opening import Party, open_party
 from party.requesting import cancel_training
+from party.status import JobState, is_running
 from projections import jobs, trainings
 from tallystick.errors import JobFileError, JobLookupError
 from tallystick.job_facts import job_facts
 from tallystick.job_file import job_template
 from tallystick.job_report import show_job
-from tallystick.party_state import JobState, is_running
 from tallystick.party_views import current_views
 from tallystick.terminal import note, say, show_table
 

@@ -11,8 +11,8 @@ from party.customer_scores import open_scores
 from party.model_keeping import activate as activate_version
 from party.model_keeping import life_of, retire, roll_back, withdraw
 from party.opening import open_party
+from party.status import is_running
 from tallystick.model_views import ModelState, model_states, show_scorecard
-from tallystick.party_state import is_running
 from tallystick.terminal import note, say, show_table
 
 AsParty = Annotated[Path, typer.Option("--as", metavar="DIR", help="The party's folder.")]

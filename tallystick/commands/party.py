@@ -17,9 +17,10 @@ from party.opening import trust as trust_cards
 from party.running import run_party
 from party.settings import broker_address
 from party.sources import SourceSettings
+from party.status import party_status
 from projections import jobs
 from tallystick.log_output import configure_running_log
-from tallystick.party_state import party_state, show_state
+from tallystick.party_state import show_state
 from tallystick.party_views import current_views
 from tallystick.terminal import note, say, show_table
 
@@ -140,7 +141,7 @@ def status(
 ) -> None:
     """Show how far the party is, what it could not deliver, and what it refused."""
     with closing(open_party(folder)) as party:
-        state = party_state(party)
+        state = party_status(party)
     if as_json:
         typer.echo(state.model_dump_json(indent=1))
     else:

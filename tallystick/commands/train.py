@@ -10,13 +10,13 @@ import typer
 
 from party.opening import Party, open_party
 from party.requesting import check_request, request_training
+from party.status import is_running
 from tallystick.forecast import ForecastingScreen
 from tallystick.job_facts import JobFacts, job_facts
 from tallystick.job_file import read_job_file
 from tallystick.job_name import job_stem
 from tallystick.job_report import show_quality
 from tallystick.log_output import configure_logging
-from tallystick.party_state import is_running
 from tallystick.party_views import write_models
 from tallystick.terminal import note, say
 from tallystick.training import at_work, follow_to_the_end
