@@ -31,7 +31,9 @@ class JobChecks:
         except EventError:
             return
         self._findings.count(Check.CONFORMANCE)
-        history = self.histories.setdefault(fact.job, History(fact.job))
+        history = self.histories.get(fact.job)
+        if history is None:
+            history = self.histories[fact.job] = History(fact.job)
         history.add(fact)
         for detail in self._breaches(history, fact):
             self._findings.add(finding(Check.CONFORMANCE, entry.position, fact, detail))

@@ -27,14 +27,20 @@ class OrderChecks:
         self._opened: set[str] = set()
         self._position = 0
         self._left_out = 0
+        self._lines = 0
+        self._chained = 0
 
     def take(self, line: Line) -> None:
+        self._lines += 1
         self._check_position(line)
         self._check_stream(line)
         self._check_cause(line)
         self._seen.setdefault(line.id, line)
 
     def finish(self) -> None:
+        for check in (Check.SEQUENCE, Check.CAUSES, Check.TIMES):
+            self._findings.count(check, self._lines)
+        self._findings.count(Check.CHAIN, self._chained)
         if self._left_out:
             self._findings.note(
                 Check.CHAIN,
@@ -57,7 +63,6 @@ class OrderChecks:
         self._position = max(self._position, line.position)
 
     def _check_stream(self, line: Line) -> None:
-        self._findings.count(Check.SEQUENCE)
         stream = self._streams.get((line.source, line.stream))
         expected = stream.sequence + 1 if stream else 0
         if line.sequence < expected:
@@ -88,7 +93,7 @@ class OrderChecks:
         )
 
     def _check_chain(self, line: Line, stream: _Stream | None) -> None:
-        self._findings.count(Check.CHAIN)
+        self._chained += 1
         if line.previous != (stream.digest if stream else None):
             self._findings.add(
                 at(line, Check.CHAIN, "names another digest than that of the event before it")
@@ -99,8 +104,6 @@ class OrderChecks:
 
     def _check_cause(self, line: Line) -> None:
         """The first shared event of a job has no cause, and what a party notes unasked."""
-        self._findings.count(Check.CAUSES)
-        self._findings.count(Check.TIMES)
         opens = line.job not in self._opened and not line.private
         if not line.private:
             self._opened.add(line.job)

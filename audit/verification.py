@@ -60,8 +60,6 @@ class _Pass:
         self.events += 1
         self.leaves[entry.position - 1] = examined.leaf
         self.tree.append_hash(examined.leaf)
-        for check in (Check.FORMAT, Check.SCHEMA, Check.SIGNATURES):
-            self.findings.count(check)
         self.findings.extend(examined.findings)
         if line is None:
             return
@@ -74,6 +72,8 @@ class _Pass:
 
     def finish(self, cores: int) -> None:
         copy, findings = self.copy, self.findings
+        for check in (Check.FORMAT, Check.SCHEMA, Check.SIGNATURES):
+            findings.count(check, self.events)
         self.order.finish()
         self.jobs.finish()
         if Check.PAYLOADS in self.checks:

@@ -1,6 +1,7 @@
 """Canonical JSON (RFC 8785): by Python's own encoder where it writes the same bytes."""
 
 import json
+import re
 
 import rfc8785
 from pydantic import JsonValue
@@ -9,27 +10,34 @@ LARGEST_INTEGER = 2**53 - 1
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
+# Numbers that the two may write differently: not whole ones, and those of 16 digits or more. What
+# looks like one inside a text is mostly found as well, which costs a closer look; times are not.
+_UNLIKE_NUMBER = re.compile(r"[:,\[](?<!\d:)-?\d+(?:[.eE]|(?<=\d{16}))")
 
 
 def canonical_json(value: JsonValue) -> bytes:
     """The bytes that are signed and hashed. Raises ValueError for what JSON cannot say exactly."""
-    if _is_plain(value):
-        return _ENCODER.encode(value).encode()
+    written = _ENCODER.encode(value)
+    if written.isascii() and (has_plain_numbers(f":{written}") or _is_plain(value)):
+        return written.encode()
     return rfc8785.dumps(value)
 
 
+def has_plain_numbers(written: str) -> bool:
+    """Whether all numbers in this array or object are whole, and of less than 16 digits."""
+    return _UNLIKE_NUMBER.search(written) is None
+
+
 def _is_plain(value: JsonValue) -> bool:
-    """Whether Python writes it as the standard does: ASCII, and numbers that look alike in both."""
+    """Whether every number in it is one that Python writes as the standard does."""
     match value:
-        case str():
-            return value.isascii()
-        case bool() | None:
+        case bool() | str() | None:
             return True
         case int():
             return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
         case float():
             return 1e-4 <= abs(value) < 1e15 and not value.is_integer()
         case dict():
-            return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))
+            return all(map(_is_plain, value.values()))
         case list():
             return all(map(_is_plain, value))

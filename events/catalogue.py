@@ -1,11 +1,11 @@
 """The catalogue of events: every type once, every schema version readable, checked at start-up."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from events import (
     features,
@@ -90,11 +90,11 @@ class Catalogue:
     def read(self, envelope: Envelope) -> Fact[Event]:
         """The typed event, upcast to today's schema. Raises UnknownEventError, EnvelopeError."""
         kind = self.type_of(envelope)
-        body = dict(envelope.data)
+        body = envelope.data
         for version in range(envelope.schemaversion, kind.VERSION):
-            body = self.upcasters[kind.type_name(), version](body)
+            body = self.upcasters[kind.type_name(), version](dict(body))
         try:
-            event = kind.model_validate_json(json.dumps(body))
+            event = kind.model_validate_json(to_json(body))
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors()})
             raise EnvelopeError(
@@ -105,13 +105,15 @@ class Catalogue:
         return Fact(envelope, event)
 
     def _check_payloads(self, event: Event, envelope: Envelope) -> None:
-        expected = {name: rule.kind for name, rule in event.rules().items()}
-        found = {reference.name: reference.kind for reference in envelope.payloads}
-        if expected != found or len(found) != len(envelope.payloads):
-            raise EnvelopeError(
-                f"{envelope.type} from {envelope.source} carries payloads {sorted(found)}, "
-                f"expected {sorted(expected)}"
-            )
+        rules = event.rules()
+        if rules or envelope.payloads:
+            expected = {name: rule.kind for name, rule in rules.items()}
+            found = {reference.name: reference.kind for reference in envelope.payloads}
+            if expected != found or len(found) != len(envelope.payloads):
+                raise EnvelopeError(
+                    f"{envelope.type} from {envelope.source} carries payloads {sorted(found)}, "
+                    f"expected {sorted(expected)}"
+                )
         if envelope.is_private != event.PRIVATE:
             raise EnvelopeError(f"{envelope.type} is in the wrong kind of stream")
 

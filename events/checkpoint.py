@@ -10,12 +10,12 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events.card import PartyCard
 from events.errors import CheckpointError
 from events.merkle import HASH_BYTES
+from events.signatures import is_signed
 
 ED25519 = b"\1"
 KEY_ID_BYTES = 4
@@ -59,11 +59,7 @@ class SignedCheckpoint:
         """Whether this party said this about its own log."""
         if self.checkpoint.origin != origin(card):
             return False
-        try:
-            card.verifying_key().verify(self.signature, self.checkpoint.text.encode())
-        except InvalidSignature:
-            return False
-        return True
+        return is_signed(card.verifying_key(), self.signature, self.checkpoint.text.encode())
 
 
 def origin(card: PartyCard) -> str:

@@ -39,15 +39,18 @@ class Agreement(Frozen):
         return tuple(member.name for member in self.members if member.role in roles)
 
     def role_of(self, name: str) -> Role | None:
-        return next((member.role for member in self.members if member.name == name), None)
+        for member in self.members:
+            if member.name == name:
+                return member.role
+        return None
 
     def readers(self, rule: PayloadRule) -> tuple[str, ...]:
         """The members that a payload is sealed to, sorted."""
-        names = set(self.named(*rule.readers))
+        names = [member.name for member in self.members if member.role in rule.readers]
         if rule.only is not None:
-            names &= rule.only
+            names = [name for name in names if name in rule.only]
         if rule.for_asker:
-            names &= {self.asker}
+            names = [name for name in names if name == self.asker]
         return tuple(sorted(names))
 
     @property

@@ -1,7 +1,7 @@
 """What the log says so far about one stream's job, as typed questions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
 from events.catalogue import Fact
@@ -15,6 +15,26 @@ from handlers.errors import ProtocolError
 E = TypeVar("E", bound=Event)
 
 
+class _Index:
+    """Facts by the values of some fields; what was added to `facts` since is taken in when asked.
+
+    A job of a thousand rounds is asked about each of them at each event.
+    """
+
+    def __init__(self, facts: Sequence[Fact[Event]], names: Iterable[str]) -> None:
+        self._facts, self._names = facts, tuple(names)
+        self._taken = 0
+        self._by_values: dict[tuple[object, ...], list[Fact[Event]]] = defaultdict(list)
+
+    def find(self, values: tuple[object, ...]) -> Sequence[Fact[Event]]:
+        while self._taken < len(self._facts):
+            fact = self._facts[self._taken]
+            own = tuple([getattr(fact.event, name) for name in self._names])
+            self._by_values[own].append(fact)
+            self._taken += 1
+        return self._by_values.get(values, ())
+
+
 class History:
     """The facts of one job in the order of this party's log; only ever grows."""
 
@@ -23,6 +43,7 @@ class History:
         self._by_type: dict[type[Event], list[Fact[Event]]] = defaultdict(list)
         self._by_source: dict[tuple[type[Event], str], list[Fact[Event]]] = defaultdict(list)
         self._shared: dict[tuple[str, int], Fact[Event]] = {}
+        self._indices: dict[tuple[object, ...], _Index] = {}
         self._openings: list[Fact[Opening]] = []
         self.is_over = False
         for fact in facts:
@@ -45,13 +66,13 @@ class History:
 
     def one(self, kind: type[E], *, source: str | None = None, **fields: object) -> Fact[E]:
         """The only such fact. Raises ProtocolError when it is missing or not the only one."""
-        found = self.of(kind, source=source, **fields)
+        found = self._matching(kind, source, fields)
         if len(found) != 1:
             raise ProtocolError(f"expected one {kind.type_name()}, the log has {len(found)}")
         return found[0]
 
     def has(self, kind: type[E], *, source: str | None = None, **fields: object) -> bool:
-        return next(self._matching(kind, source, fields), None) is not None
+        return bool(self._matching(kind, source, fields))
 
     def has_from_all(self, kind: type[Event], sources: Iterable[str], **fields: object) -> bool:
         """True when each of these sources has said it."""
@@ -72,14 +93,15 @@ class History:
 
     def _matching(
         self, kind: type[E], source: str | None, fields: dict[str, object]
-    ) -> Iterator[Fact[E]]:
+    ) -> Sequence[Fact[E]]:
         said = self._by_type[kind] if source is None else self._by_source[kind, source]
-        for fact in cast("list[Fact[E]]", said):
-            for name, value in fields.items():
-                if getattr(fact.event, name) != value:
-                    break
-            else:
-                yield fact
+        if said and fields:
+            place = (kind, source, *fields)
+            index = self._indices.get(place)
+            if index is None:
+                index = self._indices[place] = _Index(said, fields)
+            said = cast("list[Fact[Event]]", index.find(tuple(fields.values())))
+        return cast("list[Fact[E]]", said)
 
     @property
     def opening(self) -> Fact[Opening]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import rfc8785
@@ -87,6 +89,50 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
     spaced = json.dumps(json.loads(an_envelope().canonical_bytes()), indent=1).encode()
     with pytest.raises(EnvelopeError, match="canonical"):
         read_envelope(spaced)
+
+
+TEXTS: st.SearchStrategy[Any] = st.text(max_size=6) | st.sampled_from(
+    ['":1.5', "[2e5", "12:00:00.5", "1.0", "2026-01-01T00:00:01.000000Z", "\x7f", "\u2028"]
+)
+NUMBERS: st.SearchStrategy[Any] = (
+    st.integers(-(2**60), 2**60) | st.floats(allow_nan=True) | st.sampled_from([-0.0, 1e15, 1e21])
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4), st.sampled_from(["", " "]), st.booleans())
+def test_only_the_standards_own_bytes_are_canonical(
+    data: dict[str, Any], space: str, escaped: bool
+) -> None:
+    """Whatever numbers, texts and order of names: the quick look says what the standard says."""
+    fields = json.loads(an_envelope().canonical_bytes())
+    fields["data"] = data
+    written = json.dumps(fields, separators=(",", f":{space}"), ensure_ascii=escaped)
+    in_order = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    candidates = [written, in_order]
+    with suppress(ValueError):  # what the standard cannot say
+        candidates.append(rfc8785.dumps(fields).decode())
+    for text in candidates:
+        try:
+            as_told = rfc8785.dumps(json.loads(text)).decode()
+        except ValueError:
+            as_told = ""
+        if text == as_told:
+            read_envelope(text.encode())
+        else:
+            with pytest.raises(EnvelopeError):
+                read_envelope(text.encode())
+
+
+@pytest.mark.parametrize("number", ["1152921504606846976", "1e400", "NaN", "-0", "1.0", "10e2"])
+def test_a_number_that_the_standard_does_not_write_is_refused(number: str) -> None:
+    canonical = an_envelope().canonical_bytes().replace(b'"round":3', f'"round":{number}'.encode())
+    with pytest.raises(EnvelopeError):
+        read_envelope(canonical)
 
 
 def test_an_envelope_above_the_limit_is_refused_before_it_is_parsed() -> None:
