@@ -63,6 +63,10 @@ class Endpoint(Protocol):
     def connected(self) -> bool: ...
 
     @property
+    def connections(self) -> int:
+        """How often the link to the broker has come up: a higher number is another connection."""
+
+    @property
     def blocked(self) -> str | None:
         """Why the broker takes no parcels at the moment (a memory or disk alarm), if so."""
 

@@ -75,6 +75,16 @@ class MemoryBroker:
             self._queues.setdefault(name, _Queue()).readers.append(endpoint)
         return endpoint
 
+    def wipe(self) -> None:
+        """Lose everything, as a broker whose disk is gone; those who are here come again."""
+        with self._changed:
+            for name, queue in self._queues.items():
+                self._queues[name] = _Queue(readers=queue.readers)
+                for endpoint in queue.readers:
+                    endpoint.unsettled.clear()
+                    endpoint.connections += 1
+            self._changed.notify_all()
+
     def dead_letters(self, party: str) -> list[DeadLetter]:
         """What was set aside for the party, oldest first."""
         with self._changed:
@@ -186,6 +196,7 @@ class MemoryEndpoint:
     def __init__(self, broker: MemoryBroker, name: str) -> None:
         self.name = name
         self.closed = False
+        self.connections = 1
         self.next_tag = 0
         self.unsettled: dict[int, _Message] = {}
         self._broker = broker

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from bus.errors import ParcelError
 
-Kind = Literal["envelope", "chunk"]
+Kind = Literal["envelope", "chunk", "heads", "returned"]
 
 MAXIMUM_BODY = 1024 * 1024
 MAXIMUM_HEADERS = 32

@@ -51,6 +51,7 @@ class RabbitEndpoint:
     def __init__(self, settings: BrokerSettings, party: str) -> None:
         self.name = party
         self.last_error: BrokerError | None = None
+        self.connections = 0
         self._settings = settings
         self._window = Window(settings.window, settings.window_bytes)
         self._inbox = Inbox()
@@ -143,6 +144,7 @@ class RabbitEndpoint:
 
     def _on_ready(self) -> None:
         if self.connected:
+            self.connections += 1
             _log.info("broker_connected", party=self.name, broker=self._settings.address)
             if not self._connected_once.done():
                 self._connected_once.set_result(None)

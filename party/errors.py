@@ -96,6 +96,8 @@ class Reason(StrEnum):
     OTHER_SEALED_BYTES = "sealed payload is not what was announced"
     NOT_SEALED_TO_US = "sealed payload does not open"
     OTHER_CONTENT = "payload is not what its issuer committed to"
+    BAD_HEADS = "not a statement of heads for this party"
+    STALE_HEADS = "statement of heads is older than the last one"
     INTERNAL = "internal error of the recipient"
 
 

@@ -1,7 +1,7 @@
 """What becomes of a received chunk or envelope: known, held, appended or refused."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -11,6 +11,7 @@ from events.event import Event
 from party.appending import append_draft
 from party.breaches import Breaches
 from party.checks import check_follows, check_in_job, read_genuine
+from party.damage import DamagedOnTheWay
 from party.errors import Reason, RefusalError, SealingError
 from party.jobs import JobTerms
 from party.opening import Party
@@ -37,12 +38,13 @@ Headers = Mapping[str, object]
 class Intake:
     """The door of one party's log. Raises RefusalError for what stays outside, and StoreError."""
 
-    def __init__(self, party: Party) -> None:
+    def __init__(self, party: Party, ask_again: Callable[[str, str], None]) -> None:
         self._party = party
         self._chunks = ReceivedChunks(party.folder.spool)
         self._waiting = WaitingEnvelopes(party.log)
         self._jobs = JobTerms(party.log)
         self._breaches = Breaches(party)
+        self._damaged = DamagedOnTheWay(ask_again)
         self._last_cause: Entry | None = None
 
     def look_back(self) -> None:
@@ -86,7 +88,8 @@ class Intake:
         kind = held.type if held else ""
         log.warning("refused", sender=sender, reason=str(refusal), type=kind)
         breach = None
-        if not self._waiting.holds(canonical):
+        comes_again = self._damaged.comes_again(sender, canonical, refusal.reason)
+        if not comes_again and not self._waiting.holds(canonical):
             breach = self._breaches.of(sender, canonical, refusal.reason)
         with self._party.log.transaction() as transaction:
             transaction.refuse(sender, refusal.reason, kind)
@@ -139,6 +142,12 @@ class Intake:
         """What came behind the envelope waits with it, as chunks do."""
         for digest, content in arrived.behind.items():
             self._chunks.keep(sender, ChunkPlace(envelope.id, digest, 0, 1), content)
+        if earlier := self._waiting.held(envelope.id):  # sent again, and sealed anew
+            before = Arrived(earlier.canonical, earlier.transport, {})
+            places = announced_payloads(envelope, before, self._party.name)
+            now = announced_payloads(envelope, arrived, self._party.name).values()
+            kept = {sealed.digest for sealed in now}
+            self._discard(sender, {n: one for n, one in places.items() if one.digest not in kept})
         headers = in_chunks(arrived.headers)
         self._waiting.hold(envelope, arrived.canonical, sender, headers, key)
 

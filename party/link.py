@@ -1,6 +1,7 @@
-"""A party's link to the others: one endpoint, the publish pump and the receive pump."""
+"""A party's link to the others: one endpoint; pumps that publish, receive and compare heads."""
 
 from bus.endpoint import Endpoint
+from party.heads_exchange import HeadsExchange
 from party.opening import Party
 from party.publisher import Publisher
 from party.receiver import Receiver
@@ -11,7 +12,10 @@ class Link:
 
     def __init__(self, party: Party, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self.pumps = (*Publisher(party, endpoint).pumps(), Receiver(party, endpoint).pump())
+        publisher = Publisher(party, endpoint)
+        heads = HeadsExchange(party, endpoint, publisher.look_again)
+        receiver = Receiver(party, endpoint, heads)
+        self.pumps = (*publisher.pumps(), receiver.pump(), heads.pump())
 
     def start(self) -> None:
         for pump in self.pumps:

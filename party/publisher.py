@@ -21,6 +21,7 @@ from party.sealing import SealedFile
 from party.spool import SealedPayloads
 from party.transport import chunk_parcels, envelope_parcel, fit_behind
 from store.entry import Delivery
+from store.errors import CommitmentError, PayloadMissingError
 from store.transaction import LogTransaction
 
 PAGE = 200
@@ -70,6 +71,11 @@ class Publisher:
         if self._party.log.wait_for_entries(self._heard_of, timeout):
             self._heard_of = self._party.log.head()
             self._news.put(None)
+
+    def look_again(self) -> None:
+        """Some deliveries are pending again; any thread may say so."""
+        self._look_again_at = self._clock()
+        self._news.put(None)
 
     def _forget(self) -> None:
         """Start again from the log; answers still to come are for nobody."""
@@ -122,7 +128,7 @@ class Publisher:
         sending = lane.begin(delivery)
         try:
             sealed = self._seal(entry.envelope, recipient)
-        except SealingError as error:
+        except (SealingError, PayloadMissingError, CommitmentError) as error:
             log.error("sealing_failed", recipient=recipient, error=str(error))  # noqa: TRY400
             sending.unanswered = 1
             self._news.put((sending, Outcome.REFUSED))

@@ -12,6 +12,7 @@ from bus.errors import BusError
 from bus.parcel import Parcel
 from party.errors import Reason, RefusalError
 from party.faults import describe
+from party.heads_exchange import HeadsExchange
 from party.intake import Intake
 from party.opening import Party
 from party.pump import Pump
@@ -24,9 +25,12 @@ log = structlog.get_logger()
 class Receiver:
     """Takes parcels from the endpoint into the log. One thread calls `step`."""
 
-    def __init__(self, party: Party, endpoint: Endpoint) -> None:
+    def __init__(
+        self, party: Party, endpoint: Endpoint, heads: HeadsExchange | None = None
+    ) -> None:
         self._party = party
         self._endpoint = endpoint
+        self._heads = heads or HeadsExchange(party, endpoint, lambda: None)
         self._in_hand: Delivery | None = None
         self._intake: Intake | None = None
 
@@ -36,7 +40,7 @@ class Receiver:
     def step(self, timeout: float = 0.2) -> None:
         """Deal with one delivery. After a StoreError the same one is dealt with again."""
         if self._intake is None:
-            intake = Intake(self._party)
+            intake = Intake(self._party, self._heads.ask_again)
             intake.look_back()
             self._intake = intake
         if self._in_hand is None:
@@ -53,12 +57,17 @@ class Receiver:
     def _take(self, intake: Intake, parcel: Parcel) -> Reason | None:
         """None when the parcel is safe, else why it was refused."""
         arrived = take_apart(parcel.body, parcel.headers)
-        canonical = b"" if parcel.kind == "chunk" else arrived.canonical
+        canonical = arrived.canonical if parcel.kind == "envelope" else b""
         try:
-            if parcel.kind == "chunk":
-                intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
-            else:
-                intake.take_envelope(parcel.sender, arrived)
+            match parcel.kind:
+                case "heads":
+                    self._heads.take(parcel.sender, parcel.body)
+                    return None
+                case "chunk":
+                    intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
+                case _:
+                    intake.take_envelope(parcel.sender, arrived)
+            self._heads.count(parcel.sender)
         except RefusalError as refusal:
             intake.record(parcel.sender, refusal, canonical)
             return refusal.reason

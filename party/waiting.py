@@ -61,6 +61,9 @@ class WaitingEnvelopes:
         """Whether exactly this is waiting here."""
         return any(held.canonical == canonical for held in self._held.values())
 
+    def held(self, event_id: str) -> HeldEnvelope | None:
+        return self._held.get(event_id)
+
     def expects(self, key: str) -> bool:
         return key in self._by_key
 

@@ -23,6 +23,17 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where an event stands, in the log and in its stream, without its content."""
+
+    position: int
+    source: str
+    stream: str
+    sequence: int
+    type: str
+
+
+@dataclass(frozen=True)
 class StreamHead:
     """The newest event of a stream: what the next one follows."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select
 from store import statements
 from store.database import open_engine, parse_url
 from store.doorbell import Doorbell
-from store.entry import Delivery, Entry, HeldEnvelope, Refusal, StreamHead, Undelivered
+from store.entry import Delivery, Entry, HeldEnvelope, Place, Refusal, StreamHead, Undelivered
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
 from store.tables import create_tables
@@ -63,6 +63,12 @@ class Log:
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind position `after`, in order of position."""
         return self._entries(statements.ENTRIES_AFTER, after=after, most=limit)
+
+    def places(self, after: int = 0, limit: int = 5000) -> list[Place]:
+        """As `read`, without the events themselves: cheap for many."""
+        with self._reading() as connection:
+            rows = connection.execute(statements.PLACES_AFTER, {"after": after, "most": limit})
+            return [Place(*row) for row in rows]
 
     def entry(self, event_id: str) -> Entry | None:
         return next(iter(self._entries(statements.ENTRY_OF_EVENT, event_id=event_id)), None)

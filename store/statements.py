@@ -19,6 +19,12 @@ HEAD_LOCKED = HEAD.with_for_update()
 MOVE_HEAD = update(LOG_HEAD)
 
 ENTRIES_AFTER = _ENTRIES.where(EVENTS.c.position > bindparam("after")).limit(bindparam("most"))
+PLACES_AFTER = (
+    select(EVENTS.c.position, EVENTS.c.source, EVENTS.c.stream, EVENTS.c.sequence, EVENTS.c.type)
+    .where(EVENTS.c.position > bindparam("after"))
+    .order_by(EVENTS.c.position)
+    .limit(bindparam("most"))
+)
 ENTRY_OF_EVENT = _ENTRIES.where(EVENTS.c.event_id == bindparam("event_id"))
 ENTRIES_OF_STREAM = _ENTRIES.where(_STREAM)
 ENTRIES_OF_JOB = _ENTRIES.where(
@@ -82,6 +88,20 @@ UNDELIVERED_COUNTS = (
 ADDRESS = insert(DELIVERIES)
 ATTEMPTS = select(DELIVERIES.c.attempts).where(_DELIVERY)
 SETTLE = update(DELIVERIES).where(_DELIVERY)
+DELIVER_AGAIN = (
+    update(DELIVERIES)
+    .where(
+        DELIVERIES.c.recipient == bindparam("of_recipient"),
+        DELIVERIES.c.state == "confirmed",
+        DELIVERIES.c.position.in_(
+            select(EVENTS.c.position).where(
+                _STREAM,
+                EVENTS.c.sequence.between(bindparam("first"), bindparam("last")),
+            )
+        ),
+    )
+    .values(state="pending", attempts=0)
+)
 RETRY_PARKED = (
     update(DELIVERIES).where(DELIVERIES.c.state == "parked").values(state="pending", attempts=0)
 )

@@ -111,6 +111,15 @@ class LogTransaction:
         self._settle(position, recipient, state=state, attempts=attempts, reason=_short(reason))
         return state == "parked"
 
+    def deliver_again(self, source: str, stream: str, first: int, last: int, recipient: str) -> int:
+        """Make confirmed deliveries of these numbers of a stream pending again; returns how many.
+
+        For a recipient who says that they have not arrived: it drops what it knows.
+        """
+        numbers = {"first": first, "last": last}
+        place = {"of_source": source, "of_stream": stream, "of_recipient": recipient}
+        return self._connection.execute(statements.DELIVER_AGAIN, place | numbers).rowcount
+
     def retry_parked(self) -> int:
         """Give every parked delivery a fresh start; returns how many there were."""
         return self._connection.execute(statements.RETRY_PARKED).rowcount

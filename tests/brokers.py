@@ -109,6 +109,11 @@ class PrivateBroker:
             self._leader.wait()
             self._leader = None
 
+    def wipe(self) -> None:
+        """Lose queues and messages for good: kill() with another disk after it."""
+        self.kill()
+        shutil.rmtree(self.directory / "mnesia")
+
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl (half a second a call)."""
         command = [str(self._server.with_name("rabbitmqctl")), "--quiet", *arguments]

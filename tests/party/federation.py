@@ -22,6 +22,7 @@ from handlers.history import History
 from handlers.own import Own
 from party.appending import Causes, append_draft, store_payloads
 from party.creating import create_party
+from party.heads_exchange import HeadsExchange
 from party.opening import Party, open_party, party_card, trust
 from party.publisher import Publisher
 from party.reactor import Decide, Reactor
@@ -122,6 +123,15 @@ def say(
         return append_draft(transaction, party, stored, Causes(shared=cause), agreed)
 
 
+class Clock:
+    """Time that only passes when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Node:
     """A party with its pumps, turned by hand: no threads, no waiting."""
 
@@ -129,7 +139,11 @@ class Node:
         self.party = party
         self.endpoint = broker.endpoint(party.name)
         self.publisher = Publisher(party, self.endpoint)
-        self.receiver = Receiver(party, self.endpoint)
+        self.clock = Clock()
+        self.heads = HeadsExchange(
+            party, self.endpoint, self.publisher.look_again, clock=self.clock
+        )
+        self.receiver = Receiver(party, self.endpoint, self.heads)
         self.reactor = Reactor(party, decide)
 
     def publish(self) -> None:
@@ -145,6 +159,11 @@ class Node:
     def react(self) -> None:
         while self.reactor.step_once():
             pass
+
+    def compare_heads(self, seconds: float = 2.0) -> None:
+        """Let time pass, and say what there is to say about heads."""
+        self.clock.now += seconds
+        self.heads.step(0)
 
     def turn(self) -> None:
         self.publish()

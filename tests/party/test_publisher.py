@@ -13,16 +13,7 @@ from handlers.drafts import blob
 from party import lanes, publisher
 from party.opening import Party
 from party.publisher import Publisher
-from tests.party.federation import Node, events, request, say
-
-
-class Clock:
-    """Time that only passes when a test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.party.federation import Clock, Node, events, request, say
 
 
 class ScriptedEndpoint:
@@ -30,6 +21,7 @@ class ScriptedEndpoint:
 
     name = "bank"
     connected = True
+    connections = 1
     blocked: str | None = None
     last_error: BrokerError | None = None
 
