@@ -41,7 +41,7 @@ class Consumer:
         ready: Callable[[], None],
         down: Callable[[BrokerError], None],
     ) -> None:
-        self.link = Link(loop, settings, f"{party} receives", self._on_up, self._on_down)
+        self.link = Link(loop, settings, party, "receives", self._on_up, self._on_down)
         self.run = run
         self._settings = settings
         self._party = party

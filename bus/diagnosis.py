@@ -36,12 +36,12 @@ NEEDS_A_PERSON = (
 def explain_connection(error: BaseException, settings: BrokerSettings) -> BrokerError:
     """Why there is no connection (any more), and what to do."""
     causes = list(_causes(error))
-    where, user = settings.address, settings.user
+    where = settings.address
     result: BrokerError
     if tls := _first(causes, ssl.SSLError):
         result = BrokerTlsError(f"TLS with {where} failed: {tls}")
     elif _first(causes, exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
-        result = LoginRefusedError(f"{where} refuses user {user!r}: check name and password")
+        result = _login_refused(settings)
     elif denied := _first(causes, exceptions.ProbableAccessDeniedError):
         result = _not_let_in(denied, settings)
     elif _first(causes, exceptions.IncompatibleProtocolError):
@@ -81,6 +81,21 @@ def is_refused(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """Whether the broker closed the channel because an exchange or queue is gone."""
     return isinstance(error, exceptions.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND
+
+
+def _login_refused(settings: BrokerSettings) -> BrokerError:
+    where, user = settings.address, settings.user
+    if settings.password is None:
+        return LoginRefusedError(
+            f"{where} refuses the login by certificate: it must allow EXTERNAL, and have a user "
+            "whose name is the certificate's common name (`tally broker definitions`)"
+        )
+    by_certificate = (
+        "" if settings.tls is None else "; it may let in certificates only (certfile, keyfile)"
+    )
+    return LoginRefusedError(
+        f"{where} refuses user {user!r}: check name and password{by_certificate}"
+    )
 
 
 def _not_let_in(denied: BaseException, settings: BrokerSettings) -> BrokerError:

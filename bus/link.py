@@ -12,6 +12,7 @@ import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 
+from bus.certificates import check_client_certificate
 from bus.diagnosis import explain_connection
 from bus.errors import BrokerError, BrokerTlsError
 from bus.settings import BrokerSettings, TlsSettings
@@ -31,13 +32,15 @@ class Link:
         self,
         loop: IOLoop,
         settings: BrokerSettings,
-        name: str,
+        party: str,
+        purpose: str,
         up: Callable[[pika.SelectConnection], None],
         down: Callable[[BrokerError], None],
     ) -> None:
         self._loop = loop
         self._settings = settings
-        self._name = name
+        self._name = f"{party} {purpose}"
+        self._login = settings.user or party
         self._up = up
         self._down = down
         self._connection: pika.SelectConnection | None = None
@@ -51,7 +54,7 @@ class Link:
         if self._closed is not None:
             return
         try:
-            parameters = connection_parameters(self._settings, self._name)
+            parameters = connection_parameters(self._settings, self._name, self._login)
         except BrokerTlsError as error:
             self._pause(error)
             return
@@ -102,8 +105,14 @@ class Link:
         self._loop.call_later(pause, self.connect)
 
 
-def connection_parameters(settings: BrokerSettings, name: str) -> pika.ConnectionParameters:
-    """Pika's form of the settings. Raises BrokerTlsError when a certificate cannot be read."""
+def connection_parameters(
+    settings: BrokerSettings, name: str, login: str | None = None
+) -> pika.ConnectionParameters:
+    """Pika's form of the settings; `name` is how the broker shows the connection.
+
+    Raises BrokerTlsError when a certificate cannot be read, is over, or where it is the login,
+    of somebody else than `login`.
+    """
     credentials: pika.PlainCredentials | pika.credentials.ExternalCredentials
     if settings.password is None:
         credentials = pika.credentials.ExternalCredentials()
@@ -116,14 +125,17 @@ def connection_parameters(settings: BrokerSettings, name: str) -> pika.Connectio
         port=settings.port,
         virtual_host=settings.virtual_host,
         credentials=credentials,
-        ssl_options=_ssl_options(settings.tls, settings.host) if settings.tls else None,
+        ssl_options=_ssl_options(settings, login) if settings.tls else None,
         heartbeat=settings.heartbeat,
         connection_attempts=1,
         client_properties={"connection_name": name},
     )
 
 
-def _ssl_options(tls: TlsSettings, host: str) -> pika.SSLOptions:
+def _ssl_options(settings: BrokerSettings, login: str | None) -> pika.SSLOptions:
+    tls = settings.tls or TlsSettings()
+    if tls.certfile is not None:
+        check_client_certificate(tls.certfile, login if settings.password is None else None)
     try:
         context = ssl.create_default_context(cafile=tls.cacertfile)
         if tls.certfile is not None:
@@ -132,4 +144,4 @@ def _ssl_options(tls: TlsSettings, host: str) -> pika.SSLOptions:
     except (OSError, ssl.SSLError) as error:
         files = [str(file) for file in (tls.cacertfile, tls.certfile, tls.keyfile) if file]
         raise BrokerTlsError(f"cannot use {', '.join(files)}: {error}") from error
-    return pika.SSLOptions(context, tls.server_name_indication or host)
+    return pika.SSLOptions(context, tls.server_name_indication or settings.host)

@@ -52,7 +52,7 @@ class Publisher:
         down: Callable[[BrokerError], None],
     ) -> None:
         self.blocked: str | None = None
-        self.link = Link(loop, settings, f"{party} sends", self._on_up, self._on_down)
+        self.link = Link(loop, settings, party, "sends", self._on_up, self._on_down)
         self._settings = settings
         self._party = party
         self._ready = ready

@@ -1,5 +1,6 @@
 """Where the broker is and how to log in."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,7 +11,8 @@ from bus.errors import BrokerSettingsError
 DELIVERY_LIMIT = 100  # counts crashes of the reader too: be generous
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _TLS_OPTIONS = {"cacertfile", "certfile", "keyfile", "server_name_indication"}
-_OPTIONS = _TLS_OPTIONS | {"heartbeat", "startup_timeout"}
+_PLAINTEXT = "plaintext"
+_OPTIONS = _TLS_OPTIONS | {"heartbeat", "startup_timeout", _PLAINTEXT}
 
 
 class TlsSettings(BaseModel):
@@ -52,13 +54,22 @@ class BrokerSettings(BaseModel):
         """For messages: no user, no password."""
         return f"{self.host}:{self.port}, virtual host {self.virtual_host!r}"
 
+    def relative_to(self, folder: Path) -> "BrokerSettings":
+        """The same, where relative paths of certificates begin at the folder."""
+        if self.tls is None:
+            return self
+        files = {"cacertfile", "certfile", "keyfile"}
+        paths = {name: folder / path for name, path in self.tls if name in files and path}
+        return self.model_copy(update={"tls": self.tls.model_copy(update=paths)})
+
 
 def broker_settings(url: str) -> BrokerSettings:
     """Settings from `amqp[s]://user:password@host:port/virtual-host?option=value`.
 
     Options are named as in RabbitMQ's own addresses: cacertfile, certfile, keyfile,
-    server_name_indication, heartbeat; and startup_timeout. Raises BrokerSettingsError,
-    which never repeats the address, for it may hold the password.
+    server_name_indication, heartbeat; and startup_timeout. Outside this machine amqp:// needs
+    plaintext=allowed. Raises BrokerSettingsError, which never repeats the address, for it may
+    hold the password.
     """
     try:
         parts = urlsplit(url)
@@ -73,6 +84,7 @@ def broker_settings(url: str) -> BrokerSettings:
     tls = {name: options.pop(name) for name in _TLS_OPTIONS & options.keys()}
     if tls and parts.scheme == "amqp":
         raise BrokerSettingsError(f"option {min(tls)!r} needs an address with amqps://")
+    _refuse_plaintext(parts.scheme, parts.hostname or "", options.pop(_PLAINTEXT, None))
     values = {
         "host": parts.hostname or "",
         "port": port or _PORTS[parts.scheme],
@@ -88,3 +100,23 @@ def broker_settings(url: str) -> BrokerSettings:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise BrokerSettingsError(f"the broker's address: {where}: {first['msg']}") from None
+
+
+def _refuse_plaintext(scheme: str, host: str, allowed: str | None) -> None:
+    """Passwords and envelopes in the clear stay on this machine, unless somebody means it."""
+    if allowed not in {None, "allowed"}:
+        raise BrokerSettingsError(f"option {_PLAINTEXT!r} has one value: {_PLAINTEXT}=allowed")
+    if scheme == "amqp" and host and not is_loopback(host) and allowed is None:
+        raise BrokerSettingsError(
+            "the broker's address is amqp:// to another machine, which would send password and "
+            "envelopes unencrypted: use amqps:// (`tally broker certificates` makes what it "
+            f"needs), or add {_PLAINTEXT}=allowed where the network itself is encrypted"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address is this machine's own, without asking anybody."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -24,7 +24,7 @@ from party.opening import Party, open_party
 from party.pulse import LINK, Heart
 from party.reactor import Decide
 from party.reactor_process import ReactorProcess
-from party.settings import broker_address
+from party.settings import broker_of
 from party.stopping import stop_signals
 
 STOP_SECONDS = 10.0
@@ -84,7 +84,7 @@ def run_party(
         check_compute(party.settings.compute)
         for note in startup_notes(party):
             log.warning("check", party=party.name, note=note)
-        endpoint = endpoint or open_endpoint(broker_address(party.settings), party.name)
+        endpoint = endpoint or open_endpoint(broker_of(party.settings, party.folder), party.name)
         link = Link(party, endpoint)
         heart = Heart(party.folder, LINK, link.pumps, endpoint)
         reactor = ReactorProcess(party.folder.path, decide, prepare)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from bus.settings import BrokerSettings, broker_settings
 from events.vocabulary import DATA_ROLES, TABLE_ROLES, Frozen, PartyName, Role
 from handlers.policy import Policy
 from party.compute import ComputeSettings
@@ -102,10 +103,11 @@ def log_address(settings: PartySettings, folder: PartyFolder) -> str:
     return address
 
 
-def broker_address(settings: PartySettings) -> str:
+def broker_of(settings: PartySettings, folder: PartyFolder) -> BrokerSettings:
+    """Raises SettingsError: none is named; BrokerSettingsError: an address that makes no sense."""
     if settings.broker is None:
-        raise SettingsError('party.toml names no broker: add broker = "amqp://…"')
-    return from_environment(settings.broker, "broker")
+        raise SettingsError('party.toml names no broker: add broker = "amqps://…"')
+    return broker_settings(from_environment(settings.broker, "broker")).relative_to(folder.path)
 
 
 def from_environment(text: str, setting: str, variables: Mapping[str, str] | None = None) -> str:

@@ -14,7 +14,9 @@ HEAD = """\
 name = {name}
 role = {role}
 
-# The RabbitMQ broker: amqp://user:password@host:port/vhost, or amqps:// with TLS.
+# The RabbitMQ broker. Outside this machine by TLS, with this party's certificate as its login:
+# amqps://HOST/tallystick?cacertfile=keys/broker-authority.pem&certfile=keys/broker.pem&keyfile=keys/broker.key
+# or, where the broker knows passwords, amqps://user:${{PASSWORD}}@HOST/tallystick?cacertfile=…
 broker = {broker}
 
 # The log: SQLite in this folder (log.sqlite) unless a PostgreSQL database is named.

@@ -9,7 +9,7 @@ from events.witness import CheckpointPosted
 from handlers.history import History
 from party.opening import Party
 from party.running import RunningParty
-from party.settings import broker_address
+from party.settings import broker_of
 from party.status import is_running
 from tallystick.following import JobProgress, follow_job
 from tallystick.terminal import note
@@ -29,7 +29,7 @@ def at_work(party: Party) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     with ExitStack() as stack:
-        endpoint = open_endpoint(broker_address(party.settings), party.name)
+        endpoint = open_endpoint(broker_of(party.settings, party.folder), party.name)
         stack.callback(endpoint.close)
         running = RunningParty(party, endpoint)
 

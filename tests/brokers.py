@@ -39,8 +39,9 @@ class PrivateBroker:
 
     user = "tallystick"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, federation: Path | None = None) -> None:
         self.directory = directory
+        self._federation = federation
         ports = _free_ports(5)
         self.port, self.tls_port, self.management_port, distribution, self._epmd_port = ports
         self._passwords = {self.user: secrets.token_hex(16)}
@@ -135,11 +136,17 @@ class PrivateBroker:
             shutil.copy(file, configuration)
         shutil.copy(FILES / "definitions.json", definitions / "10-tallystick.json")
         shutil.copy(FILES / "enabled_plugins", self.directory)
-        certificate = self.authority.issue("127.0.0.1")
+        authority, certificate = self.authority.file, self.authority.issue("127.0.0.1")
+        if self._federation is not None:
+            shutil.copy(FILES / "federation.conf", configuration / "20-federation.conf")
+            shutil.copy(self._federation / "definitions.json", definitions / "30-federation.json")
+            server = self._federation / "server"
+            authority = server / "broker-authority.pem"
+            certificate = Certificate(server / "broker.pem", server / "broker.key")
         (configuration / "90-private.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
-            f"ssl_options.cacertfile = {self.authority.file}\n"
+            f"ssl_options.cacertfile = {authority}\n"
             f"ssl_options.certfile = {certificate.file}\n"
             f"ssl_options.keyfile = {certificate.key_file}\n"
             "ssl_options.verify = verify_peer\n"
@@ -168,7 +175,7 @@ class PrivateBroker:
             "EPMD": str(next(erlang.glob("erts-*/bin/epmd"))),
             "SERVER": str(self._server),
             "TALLYSTICK_BROKER_DEFINITIONS": str(self.directory / "definitions.d"),
-            "TALLYSTICK_BROKER_PASSWORD": self._passwords[self.user],
+            "TALLYSTICK_BROKER_PASSWORD": "" if self._federation else self._passwords[self.user],
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._epmd_port),
             "RABBITMQ_CONF_ENV_FILE": str(self.directory / "none"),
@@ -190,12 +197,17 @@ class PrivateBroker:
 
 @contextmanager
 def private_broker(
-    *parties: str, definitions: Mapping[str, object] | None = None
+    *parties: str,
+    definitions: Mapping[str, object] | None = None,
+    federation: Path | None = None,
 ) -> Iterator[PrivateBroker]:
-    """A started broker, with a user for each party besides `tallystick`; gone afterwards."""
+    """A started broker, with a user for each party besides `tallystick`; gone afterwards.
+
+    With the folder that `tally broker` wrote for a federation, it is that federation's broker.
+    """
     directory = Path(tempfile.mkdtemp(prefix="tallystick-broker-"))
     try:
-        broker = PrivateBroker(directory)
+        broker = PrivateBroker(directory, federation)
         for party in parties:
             broker.add_party(party)
         if definitions:

@@ -7,12 +7,19 @@ import typer
 
 from bus.definitions import GIBIBYTE, Limits
 from bus.topology import queue_name
+from tallystick.broker_certificates import write_certificates
 from tallystick.broker_files import DEFINITIONS, read_cards, write_definitions
+from tallystick.errors import BrokerFilesError
 from tallystick.terminal import note, say, show_table
 
 Cards = Annotated[
     list[Path], typer.Option("--card", metavar="FILE", help="A member's card; once for each.")
 ]
+
+ADDRESS = (
+    "amqps://HOST/tallystick?cacertfile=keys/broker-authority.pem&certfile=keys/broker.pem"
+    "&keyfile=keys/broker.key"
+)
 
 broker_app = typer.Typer(help="Prepare a RabbitMQ for a federation: for its administrator.")
 
@@ -67,3 +74,50 @@ def definitions(
     if by_password:
         note("hand each password to its party alone; without its file here a new one is drawn")
     note("users and queues of parties that have left are not removed: rabbitmqctl delete_user NAME")
+
+
+@broker_app.command()
+def certificates(
+    card: Cards,
+    host: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Name or address of the broker; may be repeated."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
+    request: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Signing request of a party that made its key itself; may be repeated.",
+        ),
+    ] = None,
+    days: Annotated[int, typer.Option(min=31, max=825, help="How long certificates hold.")] = 397,
+) -> None:
+    """Make certificates: for the broker, and for each party one with its name, which is its login.
+
+    For a federation that has no certificate authority: a small one of its own, in authority/.
+    Who has its key can log in as anybody: keep it off the broker, and run this again every
+    year; certificates that hold for another month are left as they are.
+
+    The private keys are made here unless a party sends a request, which keeps its key at home:
+
+    `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=NAME
+    -keyout broker.key -out NAME.csr`
+    """
+    if any(not one.strip() for one in host):
+        raise BrokerFilesError("--host is the broker's name or address, as the parties write it")
+    folders = write_certificates(out, read_cards(card), host, request or (), days)
+    rows = [
+        (
+            folder.owner,
+            str(folder.path),
+            f"{folder.not_after:%Y-%m-%d}",
+            "new" if folder.is_new else "as it was",
+        )
+        for folder in folders
+    ]
+    show_table(("for", "files in", "holds until", ""), rows)
+    say(f'Each party copies its files to its keys/ and says in party.toml: broker = "{ADDRESS}"')
+    note(f"{out / 'authority'} stays with you: its key can make a login for any party")

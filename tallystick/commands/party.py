@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from bus import broker_settings, open_endpoint
+from bus import open_endpoint
 from events.vocabulary import DATA_ROLES, Role
 from party.creating import create_party
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.opening import trust as trust_cards
 from party.running import run_party
-from party.settings import broker_address
+from party.settings import broker_of
 from party.sources import SourceSettings
 from party.status import party_status
 from projections import jobs
@@ -125,10 +125,10 @@ def run(folder: Folder) -> None:
     with closing(open_party(folder)) as party:
         with running_alone(party.folder.lock):
             pass  # or fail now, before another connection of the same party is made
-        address = broker_address(party.settings)
-        with closing(open_endpoint(address, party.name)) as endpoint:
+        broker = broker_of(party.settings, party.folder)
+        with closing(open_endpoint(broker, party.name)) as endpoint:
             note(f"{party.name} ({party.role}), fingerprint {party.card.fingerprint}")
-            note(f"connected to the broker at {broker_settings(address).address}")
+            note(f"connected to the broker at {broker.address}")
             _say_what_it_waits_for(party, folder)
             run_party(folder, prepare=configure_running_log, endpoint=endpoint)
     note(f"{party.name} has stopped; what it was doing goes on when it runs again")

@@ -11,7 +11,7 @@ from bus import open_endpoint
 from events.vocabulary import ASKING_ROLES
 from party.opening import open_party
 from party.running import RunningParty
-from party.settings import broker_address
+from party.settings import broker_of
 from party.stopping import stop_signals
 from tallystick.errors import ServingError
 from tallystick.log_output import configure_running_log
@@ -51,7 +51,7 @@ def serve(
         if party.role not in ASKING_ROLES:
             raise ServingError(f"{party.name} is a {party.role}: run it with `tally party run`")
         token = token_in(token_file or folder / TOKEN_FILE)
-        endpoint = open_endpoint(broker_address(party.settings), party.name)
+        endpoint = open_endpoint(broker_of(party.settings, party.folder), party.name)
         stack.callback(endpoint.close)
         stack.enter_context(RunningParty(party, endpoint))
         service = ScoreService(party)

@@ -64,6 +64,17 @@ def test_the_password_can_come_from_a_file(tmp_path: Path) -> None:
     assert stored[4:] == sha256(stored[:4] + b"secret").digest()
 
 
+def test_with_a_federations_definitions_there_is_no_other_user(tmp_path: Path) -> None:
+    (tmp_path / "30-federation.json").write_text("{}")
+
+    status, output = run(
+        "entrypoint.sh", "echo", "started", TALLYSTICK_BROKER_DEFINITIONS=str(tmp_path)
+    )
+
+    assert (status, output) == (0, "started\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["30-federation.json"]
+
+
 def test_a_broker_without_a_password_does_not_start(tmp_path: Path) -> None:
     status, output = run(
         "entrypoint.sh", "echo", "started", TALLYSTICK_BROKER_DEFINITIONS=str(tmp_path)

@@ -258,7 +258,7 @@ def test_a_missing_virtual_host_is_reported_at_once(rabbitmq: PrivateBroker) -> 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
 def test_no_broker_is_reported_after_the_startup_timeout(host: str) -> None:
-    url = f"amqp://tallystick:s3cret@{host}/tallystick?startup_timeout=0.5"
+    url = f"amqp://tallystick:s3cret@{host}/tallystick?startup_timeout=0.5&plaintext=allowed"
 
     with pytest.raises(BrokerUnreachableError, match="start a broker") as unreachable:
         open_endpoint(url, "bank")

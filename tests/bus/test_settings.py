@@ -50,6 +50,7 @@ def test_settings_show_no_password() -> None:
         ("amqp://u:s3cret@localhost/?heartbeat=often", "heartbeat"),
         ("amqp://u:s3cret@localhost/?heartbeat=0", "heartbeat"),
         ("amqp://u:s3cret@localhost/?certfile=client.pem", "amqps"),
+        ("amqp://u:s3cret@broker.example/?plaintext=yes", "plaintext=allowed"),
     ],
 )
 def test_a_bad_address_is_explained_without_repeating_it(url: str, message: str) -> None:
@@ -57,3 +58,30 @@ def test_a_bad_address_is_explained_without_repeating_it(url: str, message: str)
         broker_settings(url)
 
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["broker.example", "10.0.0.5", "[2001:db8::1]", "localhost.example"]
+)
+def test_another_machine_is_not_spoken_to_in_the_clear(host: str) -> None:
+    with pytest.raises(BrokerSettingsError, match="use amqps://") as refused:
+        broker_settings(f"amqp://bank:s3cret@{host}/tallystick")
+    assert "s3cret" not in str(refused.value)
+
+    meant = broker_settings(f"amqp://bank:s3cret@{host}/tallystick?plaintext=allowed")
+    assert meant.tls is None
+    assert broker_settings(f"amqps://bank:s3cret@{host}/tallystick").tls is not None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "LOCALHOST"])
+def test_this_machine_may_be(host: str) -> None:
+    assert broker_settings(f"amqp://bank:s3cret@{host}/tallystick").tls is None
+
+
+def test_files_of_certificates_begin_at_the_partys_folder() -> None:
+    url = "amqps://broker.example/v?cacertfile=keys/ca.pem&certfile=/etc/own.pem"
+    settings = broker_settings(url).relative_to(Path("/party"))
+    assert settings.tls is not None
+    assert settings.tls.cacertfile == Path("/party/keys/ca.pem")
+    assert settings.tls.certfile == Path("/etc/own.pem")
+    assert settings.tls.keyfile is None

@@ -11,7 +11,7 @@ from party.errors import FolderError, KeyFileError, SettingsError
 from party.folder import PartyFolder
 from party.opening import keep_private_key, open_party, party_card, read_private_key
 from party.settings import (
-    broker_address,
+    broker_of,
     from_environment,
     log_address,
     model_from_environment,
@@ -129,7 +129,7 @@ def test_secrets_come_from_the_environment_when_they_are_used(tmp_path: Path) ->
     )
     settings = read_settings(folder)
     with pytest.raises(SettingsError, match=r"broker needs .* TALLY_TEST_SECRET"):
-        broker_address(settings)
+        broker_of(settings, folder)
     assert from_environment("a${X}b${X}", "any", {"X": "1"}) == "a1b1"
 
 
