@@ -88,6 +88,9 @@ class CustomerScores:
     def model(self, model_id: str, version: int) -> ScoringModel:
         return ModelTables(self._samples.lookup).load(model_id, version)
 
+    def stored(self, model_id: str, version: int) -> StoredModel:
+        return ModelTables(self._samples.lookup).stored(model_id, version)
+
     def score(
         self, model: ScoringModel, version: int, way: Way, ids: Iterable[str]
     ) -> Iterator[ScoredRows]:

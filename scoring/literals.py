@@ -48,7 +48,22 @@ def present(value: exp.Expression, dialect: str) -> exp.Expression:
         zero = number(0.0, dialect)
         known = exp.or_(exp.LTE(this=value, expression=zero), exp.GT(this=value, expression=zero))
         return exp.Case(ifs=[exp.If(this=known, true=value.copy())])
+    if dialect == "flink":  # likewise; but makes "is there" of what holds for all numbers together
+        known = exp.GTE(this=exp.Abs(this=value), expression=number(0.0, dialect))
+        return exp.Case(ifs=[exp.If(this=known, true=value.copy())])
     return value
+
+
+def computed_once(value: exp.Expression, dialect: str) -> exp.Expression:
+    """A value that the query around reads several times.
+
+    Flink writes it out at each place where it is read, so that layers multiply, unless it might be
+    another one each time.
+    """
+    if dialect != "flink":
+        return value
+    always = exp.LT(this=exp.Rand(), expression=number(2.0, dialect))
+    return exp.Case(ifs=[exp.If(this=always, true=value)])
 
 
 def case(branches: Sequence[Branch], default: exp.Expression) -> exp.Expression:

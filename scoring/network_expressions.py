@@ -4,7 +4,7 @@ from sqlglot import exp
 
 from scoring.inputs import FEATURES, scaled
 from scoring.layers import aliased, layer, score_columns
-from scoring.literals import case, column, number, present, total
+from scoring.literals import case, column, computed_once, number, present, total
 from scoring.models.network import Activation, NetworkModel
 
 # From here on 1 / (1 + exp(-z)) is 1, and exp(-z) of less than minus that no longer a double.
@@ -36,11 +36,13 @@ def network_query(model: NetworkModel, features: exp.Select, dialect: str) -> ex
         ]
         if one is model.layers[-1]:
             return layer(query, alias, score_columns([present(value, dialect) for value in sums]))
-        named = [aliased(value, f"z{unit}") for unit, value in enumerate(sums)]
+        named = [
+            aliased(computed_once(value, dialect), f"z{unit}") for unit, value in enumerate(sums)
+        ]
         query = layer(query, alias, named)
+        values = [_activated(one.activation, f"z{unit}", dialect) for unit in range(len(sums))]
         activated = [
-            aliased(_activated(one.activation, f"z{unit}", dialect), f"h{unit}")
-            for unit in range(len(one.biases))
+            aliased(computed_once(value, dialect), f"h{unit}") for unit, value in enumerate(values)
         ]
         query = layer(query, "z", activated)
     raise AssertionError("a network has layers")

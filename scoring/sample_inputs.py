@@ -36,7 +36,7 @@ def inputs_of(
             f"model {model.model_id} reads {_few(missing)}, which the features of {name} lack"
         )
     texts = {one for one in model.inputs if columns[column_name(one)] is ColumnType.TEXT}
-    if turned := sorted((model.text_inputs ^ texts) - _by_presence(model)):
+    if turned := sorted((model.text_inputs ^ texts) - read_by_presence(model)):
         raise ExtractionError(
             f"model {model.model_id} learned {_few(turned)} as text where the features of {name} "
             "have numbers, or the other way round"
@@ -75,7 +75,7 @@ def lacks(samples: Samples, engine: Engine, model: ScoringModel) -> bool:
     return any(column_name(one) not in columns for one in model.inputs)
 
 
-def _by_presence(model: ScoringModel) -> set[str]:
+def read_by_presence(model: ScoringModel) -> set[str]:
     """Inputs of which only matters whether they are there."""
     terms = getattr(model, "terms", ())
     binned = [term for term in terms if isinstance(term, BinnedTerm)]

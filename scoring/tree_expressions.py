@@ -6,7 +6,17 @@ from sqlglot import exp
 
 from scoring.inputs import FEATURES, scaled
 from scoring.layers import aliased, layer, score_columns, score_name
-from scoring.literals import Branch, case, column, conjunction, number, present, text, total
+from scoring.literals import (
+    Branch,
+    case,
+    column,
+    computed_once,
+    conjunction,
+    number,
+    present,
+    text,
+    total,
+)
 from scoring.models.trees import CategoryInput, Leaf, Split, Tree, TreeModel
 from scoring.thresholds import left_end
 
@@ -30,8 +40,10 @@ def tree_query(model: TreeModel, features: exp.Select, dialect: str) -> exp.Sele
     inputs = layer(features, FEATURES, _inputs(model, dialect))
     grouped = layer(inputs, "i", columns)
     scores = [_mean(model, output, names, dialect) for output, names in enumerate(sums)]
-    scored = layer(grouped, "s", score_columns(scores))
-    return scored if model.link == "none" else _linked(model, scored, dialect)
+    if model.link == "none":
+        return layer(grouped, "s", score_columns(scores))
+    chances = [computed_once(score, dialect) for score in scores]
+    return _linked(model, layer(grouped, "s", score_columns(chances)), dialect)
 
 
 def _inputs(model: TreeModel, dialect: str) -> list[exp.Expression]:
@@ -44,7 +56,7 @@ def _inputs(model: TreeModel, dialect: str) -> list[exp.Expression]:
         else:
             value = scaled(feature, dialect)
             value = present(value, dialect) if feature.fill is None else value
-        named.append(aliased(value, f"i{place}"))
+        named.append(aliased(computed_once(value, dialect), f"i{place}"))
     return named
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes RabbitMQ and PostgreSQL available to the tests; starts neither.
+# Makes RabbitMQ and PostgreSQL available to the tests, and Flink to an environment of its own in
+# DIRECTORY; starts none of them.
 #   tests/install-servers.sh [DIRECTORY]      (default: .venv of this checkout)
 # As root: Debian's packages. Otherwise: the same packages unpacked into DIRECTORY/rabbitmq and
 # DIRECTORY/postgresql, where tests/brokers.py and the PostgreSQL tests look. Quick when done.
@@ -117,6 +118,14 @@ unpack_packages() {
     if ! has_postgresql; then unpack_postgresql; fi
 }
 
+# From its Python packages, by tests/flink.py.
+install_flink() {
+    [ -x "$directory/bin/python" ] || return 0
+    python=$(cd "$directory" && pwd)/bin/python
+    (cd "$(dirname "$0")/.." && "$python" -m tests.flink)
+}
+
+install_flink
 if has_rabbitmq && has_postgresql; then
     exit 0
 fi

@@ -12,6 +12,7 @@ from party.model_keeping import activate as activate_version
 from party.model_keeping import life_of, retire, roll_back, withdraw
 from party.opening import open_party
 from party.status import is_running
+from scoring.written_statements import Dialect, read_columns, written_statement
 from tallystick.model_views import ModelState, model_states, show_scorecard
 from tallystick.terminal import note, say, show_table
 
@@ -50,6 +51,41 @@ def show(
         typer.echo(model.model_dump_json(indent=1))
     else:
         show_scorecard(model, number)
+
+
+@model_app.command()
+def sql(
+    model_id: ModelId,
+    folder: AsParty,
+    dialect: Annotated[Dialect, typer.Option(help="Of the engine that will run it.")],
+    version: Version = None,
+    features: Annotated[
+        str, typer.Option(metavar="TABLE", help="The table of features there, one row a sample.")
+    ] = "features",
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="TABLE", help="Read weights from this table, not from the text."),
+    ] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Print the columns that it reads, instead.")
+    ] = False,
+) -> None:
+    """Print the statement that scores by this party's half, for an engine of your own.
+
+    It yields sample_id and raw scores, the same as this party answers with: those of all halves are
+    summed, then comes the sigmoid or softmax. --weights is of linear models, and names a copy of
+    the table that `tally convert` filled, model_weights_SIDEWIDTH.
+    """
+    with closing(open_party(folder)) as party:
+        life = life_of(party, model_id)
+        number = version or life.active or life.versions[-1].version
+        with open_scores(party) as source:
+            model = source.model(model_id, number)
+            content = source.stored(model_id, number).content
+    if columns:
+        typer.echo(read_columns(model, dialect))
+    else:
+        typer.echo(written_statement(model, dialect, features, weights, content))
 
 
 @model_app.command()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import lightgbm
 import numpy as np
 import pytest
@@ -163,6 +164,26 @@ def own_rows(folder: Path, name: str) -> tuple[list[str], list[str], NDArray[np.
     columns = list(rows[0])[1:3]
     table = np.array([[float(row[column]) for column in columns] for row in rows])
     return [row["id"] for row in rows], columns, table
+
+
+def test_a_model_is_printed_as_a_statement_for_another_engine(serving: Serving) -> None:
+    """Given the text and the party's customers, then DuckDB scores as Python does (C3)."""
+    sql = ("model", "sql", "spring", "--as", serving.folder / "partner", "--dialect", "duckdb")
+    columns = well(tally(*sql, "--columns")).out
+    statement = well(tally(*sql, "--features", "kept")).out
+    assert statement == well(tally(*sql, "--features", "kept")).out
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE kept ({columns})")
+        names = [line.split('"')[1] for line in columns.splitlines()]
+        read = ", ".join(["CAST(id AS text)", *names[1:]])
+        file = serving.folder / "partner.csv"
+        connection.execute(f"INSERT INTO kept SELECT {read} FROM '{file}'")
+        scores = dict(connection.execute(statement).fetchall())
+    assert scores == pytest.approx(part_in_python(serving.folder, "partner"), abs=1e-9)
+    by_table = well(tally(*sql, "--weights", "copied")).out
+    assert 'FROM "copied"' in by_table
+    refused = tally(*sql, "--features", "a;b")
+    assert (refused.code, "no name of a table" in refused.err) == (2, True)
 
 
 def test_models_of_common_libraries_are_converted_and_scored_together(serving: Serving) -> None:
