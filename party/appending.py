@@ -17,15 +17,20 @@ from handlers.drafts import Draft, Payload
 from handlers.own import payload_salt
 from party.errors import AppendError
 from party.opening import Party
+from store.payloads import LARGEST_SMALL, SALT_BYTES, StoredPayload
 from store.transaction import LogTransaction
 
 
 @dataclass(frozen=True)
 class StoredDraft:
-    """A draft whose payloads are in the payload store: ready for a transaction."""
+    """A draft whose payloads are in the payload store: ready for a transaction.
+
+    `kept` are the small ones, by commitment, which the transaction takes to the disk.
+    """
 
     draft: Draft
     payloads: tuple[PayloadReference, ...]
+    kept: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,16 @@ class Causes:
 
 def store_payloads(party: Party, draft: Draft) -> StoredDraft:
     """Outside any transaction: doing it twice gives the same files."""
-    references = tuple(_store(party, draft, payload) for payload in draft.payloads)
-    return StoredDraft(draft, references)
+    references, kept = [], []
+    for payload in draft.payloads:
+        salt = payload_salt(party.own, draft, payload)
+        if SALT_BYTES + len(payload.content) <= LARGEST_SMALL:
+            stored = party.payloads.place(salt + payload.content)
+            kept.append((stored.commitment, salt + payload.content))
+        else:
+            stored = party.payloads.put(salt, [payload.content])
+        references.append(_reference(payload, stored))
+    return StoredDraft(draft, tuple(references), tuple(kept))
 
 
 def append_draft(
@@ -83,11 +96,11 @@ def append_draft(
     members = () if is_private or terms is None else terms.members
     others = [member.name for member in members if member.name != party.name]
     transaction.append(envelope, canonical, others)
+    transaction.keep_payloads(stored.kept)
     return fact
 
 
-def _store(party: Party, draft: Draft, payload: Payload) -> PayloadReference:
-    stored = party.payloads.put(payload_salt(party.own, draft, payload), [payload.content])
+def _reference(payload: Payload, stored: StoredPayload) -> PayloadReference:
     return PayloadReference(
         name=payload.name,
         kind=payload.kind,

@@ -38,6 +38,7 @@ from store.entry import Entry
 from store.errors import StoreError
 
 PAGE = 5_000
+PAUSE_SECONDS = 0.25  # as the views, it may lag
 ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
 # What becomes of a model, and each prediction, waits for the next checkpoint of a training: it
 # covers the whole log.
@@ -78,7 +79,7 @@ class CheckpointKeeper:
         self._forget()
 
     def pump(self) -> Pump:
-        return Pump("checkpoints", self.step, self._forget)
+        return Pump("checkpoints", self.step, self._forget, PAUSE_SECONDS)
 
     def step(self, timeout: float = 0.5, now: datetime | None = None) -> None:
         """Take in what is new, and post where a job has ended or an interval is over."""

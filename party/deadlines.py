@@ -23,6 +23,8 @@ from party.pump import Pump
 from store.entry import Entry
 from store.errors import StoreError
 
+PAUSE_SECONDS = 0.25  # a moment late is in time
+
 log = structlog.get_logger()
 
 
@@ -35,7 +37,7 @@ class DeadlineKeeper:
         self._due: dict[str, datetime] = {}
 
     def pump(self) -> Pump:
-        return Pump("deadlines", self.step, self._forget)
+        return Pump("deadlines", self.step, self._forget, PAUSE_SECONDS)
 
     def step(self, timeout: float = 0.5, now: datetime | None = None) -> None:
         """Note new requests, let those go that are answered, and say which deadline passed."""

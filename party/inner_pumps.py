@@ -1,10 +1,11 @@
-"""The pumps that work on the log alone: react, project, deadlines, checkpoints; no broker."""
+"""The pumps that work on the log alone, without a broker: react, project, deadlines and so on."""
 
 from party.checkpointing import CheckpointKeeper
 from party.deadlines import DeadlineKeeper
 from party.opening import Party
 from party.projecting import Projector
 from party.reactor import Decide, Reactor
+from party.settling import settling_pump
 
 
 class InnerPumps:
@@ -18,6 +19,7 @@ class InnerPumps:
             self._projector.pump(),
             DeadlineKeeper(party).pump(),
             CheckpointKeeper(party).pump(),
+            settling_pump(party),
         )
 
     def start(self) -> None:

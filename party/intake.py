@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from events.catalogue import Fact
-from events.envelope import Envelope, PayloadReference, event_id
+from events.envelope import Envelope, event_id
 from events.event import Event
 from party.appending import append_draft
 from party.breaches import Breaches
 from party.checks import check_follows, check_in_job, read_genuine
 from party.damage import DamagedOnTheWay
-from party.errors import Reason, RefusalError, SealingError
+from party.errors import Reason, RefusalError
 from party.jobs import JobTerms
 from party.opening import Party
-from party.sealing import HashingReader, unseal
+from party.payload_opening import PayloadOpener
 from party.spool import ReceivedChunks
 from party.transport import (
     BEHIND,
@@ -28,8 +28,7 @@ from party.transport import (
 )
 from party.waiting import WaitingEnvelopes, payload_key
 from store.entry import Entry, StreamHead
-from store.errors import CommitmentError, EquivocationError, SequenceConflictError
-from store.payloads import SALT_BYTES
+from store.errors import EquivocationError, SequenceConflictError
 
 log = structlog.get_logger()
 Headers = Mapping[str, object]
@@ -41,6 +40,7 @@ class Intake:
     def __init__(self, party: Party, ask_again: Callable[[str, str], None]) -> None:
         self._party = party
         self._chunks = ReceivedChunks(party.folder.spool)
+        self._opener = PayloadOpener(party, self._chunks)
         self._waiting = WaitingEnvelopes(party.log)
         self._jobs = JobTerms(party.log)
         self._breaches = Breaches(party)
@@ -205,40 +205,14 @@ class Intake:
         envelope, party = fact.envelope, self._party
         check_follows(envelope, head, self._cause(envelope))
         check_in_job(fact, self._jobs.terms(fact.job), party.name, party.role, party.trusted)
+        kept = []
         for name, sealed in announced.items():
             came = arrived.behind.get(sealed.digest)
-            pieces = self._chunks.pieces(fact.source, sealed) if came is None else [came]
-            self._open(fact.source, envelope.payload(name), sealed, HashingReader(pieces))
+            kept += self._opener.open(fact.source, envelope.payload(name), sealed, came)
         try:
             with party.log.transaction() as transaction:
                 transaction.append(envelope, arrived.canonical)
+                transaction.keep_payloads(kept)
                 transaction.release(envelope.id)
         except (EquivocationError, SequenceConflictError) as error:
             raise RefusalError(Reason.EQUIVOCATION, str(error)) from None
-
-    def _open(
-        self,
-        sender: str,
-        reference: PayloadReference,
-        sealed: SealedPayload,
-        reader: HashingReader,
-    ) -> None:
-        """Unseal a payload, compare it with what its issuer committed to, and keep it."""
-        if self._party.payloads.has(reference.commitment):
-            return
-        opened = self._chunks.opened_file(reference.commitment)
-        try:
-            unseal(reader, opened, self._party.identity.sealing)
-            if opened.stat().st_size != SALT_BYTES + reference.size:
-                raise RefusalError(Reason.OTHER_CONTENT, reference.name)
-            self._party.payloads.adopt(opened, reference.commitment)
-        except SealingError:
-            if reader.digest() == sealed.digest:
-                raise RefusalError(Reason.NOT_SEALED_TO_US, reference.name) from None
-            self._chunks.discard(sender, sealed.digest)
-            raise RefusalError(Reason.OTHER_SEALED_BYTES, reference.name) from None
-        except CommitmentError:
-            raise RefusalError(Reason.OTHER_CONTENT, reference.name) from None
-        finally:
-            reader.close()
-            opened.unlink(missing_ok=True)

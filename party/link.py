@@ -1,10 +1,13 @@
 """A party's link to the others: one endpoint; pumps that publish, receive and compare heads."""
 
+from contextlib import suppress
+
 from bus.endpoint import Endpoint
 from party.heads_exchange import HeadsExchange
 from party.opening import Party
 from party.publisher import Publisher
 from party.receiver import Receiver
+from store.errors import StoreError
 
 
 class Link:
@@ -12,10 +15,10 @@ class Link:
 
     def __init__(self, party: Party, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        publisher = Publisher(party, endpoint)
-        heads = HeadsExchange(party, endpoint, publisher.look_again)
+        self._publisher = Publisher(party, endpoint)
+        heads = HeadsExchange(party, endpoint, self._publisher.look_again)
         receiver = Receiver(party, endpoint, heads)
-        self.pumps = (*publisher.pumps(), receiver.pump(), heads.pump())
+        self.pumps = (*self._publisher.pumps(), receiver.pump(), heads.pump())
 
     def start(self) -> None:
         for pump in self.pumps:
@@ -28,6 +31,8 @@ class Link:
         self._endpoint.close()  # wakes a pump that waits for the broker
         for pump in self.pumps:
             pump.stop()
+        with suppress(StoreError):  # what is not noted is sent once more
+            self._publisher.note_confirmed()
 
     @property
     def alive(self) -> bool:

@@ -71,7 +71,17 @@ def open_party(path: Path) -> Party:
     trusted = TrustedCards(folder.trusted)
     list(trusted)
     log = Log(log_address(settings, folder), folder.bells)
-    return Party(folder, settings, identity, trusted, log, PayloadStore(folder.payloads))
+    payloads = PayloadStore(folder.payloads)
+    restore_payloads(log, payloads)
+    return Party(folder, settings, identity, trusted, log, payloads)
+
+
+def restore_payloads(log: Log, payloads: PayloadStore) -> None:
+    """Small payloads whose files a power failure took: the log has them still."""
+    after = ""
+    while kept := log.kept_payloads(after):
+        payloads.restore(kept)
+        after = kept[-1][0]
 
 
 def party_card(path: Path) -> PartyCard:

@@ -4,6 +4,7 @@ At least once, in order for each recipient, and no recipient waits for another. 
 has no queue yet keeps its events pending with a growing delay. Each payload is sealed once.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
@@ -17,7 +18,7 @@ from party.errors import SealingError
 from party.lanes import Lane, Sending
 from party.opening import Party
 from party.pump import Pump
-from party.sealing import SealedFile
+from party.sealing import Sealed
 from party.spool import SealedPayloads
 from party.transport import chunk_parcels, envelope_parcel, fit_behind
 from store.entry import Delivery
@@ -27,6 +28,9 @@ from store.transaction import LogTransaction
 PAGE = 200
 PARK_AFTER = 10_000
 LOOK_AGAIN_SECONDS = 30.0
+# A commit for each confirm would hold up what is being said; one that is lost sends again.
+NOTE_WITHIN_SECONDS = 0.25
+MOST_UNNOTED = 100
 
 REASONS: Mapping[Outcome, str] = {
     Outcome.UNROUTABLE: "the recipient has no queue at the broker: has it ever been started?",
@@ -50,6 +54,7 @@ class Publisher:
         self._news: SimpleQueue[tuple[Sending, Outcome] | None] = SimpleQueue()
         self._heard_of = 0
         self._swept = False
+        self._confirmed: list[Sending] = []
         self._forget()
 
     def pumps(self) -> tuple[Pump, ...]:
@@ -58,7 +63,11 @@ class Publisher:
 
     def step(self, timeout: float = 0.2) -> None:
         """Note what the broker answered, send what is due, then wait for news."""
-        self._settle(self._answers(timeout))
+        answers = self._answers(timeout)
+        self._settle(answers)
+        idle = not answers and not self._log_has_grown
+        if idle or self._clock() >= self._note_by or len(self._confirmed) >= MOST_UNNOTED:
+            self.note_confirmed()
         if self._log_has_grown or self._clock() >= self._look_again_at:
             self._collect()
         now = self._clock()
@@ -77,10 +86,24 @@ class Publisher:
         self._look_again_at = self._clock()
         self._news.put(None)
 
+    def note_confirmed(self) -> None:
+        """Write down in the log which deliveries are over."""
+        confirmed = self._confirmed
+        self._confirmed, self._note_by = [], math.inf
+        if not confirmed:
+            return
+        with self._party.log.transaction() as transaction:
+            for sending in confirmed:
+                transaction.confirm_delivery(*sending.key)
+        for sending in confirmed:
+            self._close(sending.delivery)
+
     def _forget(self) -> None:
         """Start again from the log; answers still to come are for nobody."""
         self._lanes: dict[str, Lane] = {}
         self._open: dict[int, set[str]] = {}
+        self._confirmed = []
+        self._note_by = math.inf
         self._last_seen: Delivery | None = None
         self._log_has_grown = True
         self._look_again_at = self._clock() + LOOK_AGAIN_SECONDS
@@ -88,7 +111,7 @@ class Publisher:
     def _answers(self, timeout: float) -> list[tuple[Sending, Outcome]]:
         """All news there is, waiting for the first until something is due."""
         due = [lane.not_before - self._clock() for lane in self._lanes.values() if lane.ready]
-        wait = max(0.0, min([timeout, *due]))
+        wait = max(0.0, min([timeout, self._note_by - self._clock(), *due]))
         answers = []
         try:
             news = self._news.get(timeout=wait) if wait else self._news.get_nowait()
@@ -143,7 +166,7 @@ class Publisher:
         sending.unanswered += 1
         self._endpoint.send(parcel, lambda outcome: self._news.put((sending, outcome)))
 
-    def _seal(self, envelope: Envelope, recipient: str) -> dict[str, SealedFile]:
+    def _seal(self, envelope: Envelope, recipient: str) -> dict[str, Sealed]:
         return {
             reference.name: self._sealed.get(
                 envelope,
@@ -164,30 +187,36 @@ class Publisher:
     def _settle(self, answers: list[tuple[Sending, Outcome]]) -> None:
         """Count the answers; a delivery that has them all is done, or tried again later."""
         settled = [sending for sending, outcome in answers if sending.answer(outcome)]
-        over = set()
-        if settled:
+        failed = [one for one in settled if one.outcome is not Outcome.CONFIRMED]
+        parked = set()
+        if failed:
             with self._party.log.transaction() as transaction:
-                over = {sending.key for sending in settled if self._record(transaction, sending)}
+                parked = {one.key for one in failed if self._record(transaction, one)}
         for sending in settled:
             delivery = sending.delivery
             lane = self._lanes.get(delivery.recipient)
             if lane is None or not lane.end(sending):
                 continue  # sent before the store failed: the log was read anew
-            if sending.key not in over:
+            if sending.outcome is Outcome.CONFIRMED:
+                lane.failures = 0
+                self._confirmed.append(sending)
+                self._note_by = min(self._note_by, self._clock() + NOTE_WITHIN_SECONDS)
+            elif sending.key in parked:
+                lane.failures = 0
+                self._close(delivery)
+            else:
                 lane.put_back(delivery, self._clock())
-                continue
-            lane.failures = 0
-            self._open[delivery.position].discard(delivery.recipient)
-            if not self._open[delivery.position]:
-                del self._open[delivery.position]
-                self._sealed.discard(delivery.entry.envelope.id)
+
+    def _close(self, delivery: Delivery) -> None:
+        """Nothing more is to be done about it, and the log says so."""
+        self._open[delivery.position].discard(delivery.recipient)
+        if not self._open[delivery.position]:
+            del self._open[delivery.position]
+            self._sealed.discard(delivery.entry.envelope.id)
 
     def _record(self, transaction: LogTransaction, sending: Sending) -> bool:
-        """Write down how a delivery went; True when nothing more is to be done about it."""
+        """Write down that a delivery failed; True when it is given up."""
         position, recipient = sending.key
-        if sending.outcome is Outcome.CONFIRMED:
-            transaction.confirm_delivery(position, recipient)
-            return True
         reason = REASONS[sending.outcome]
         log.warning("not_delivered", recipient=recipient, reason=reason)
         if sending.outcome is Outcome.LOST:

@@ -7,6 +7,7 @@ binds what comes out again. File to file: never whole in memory.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,30 @@ class SealedFile:
     @property
     def digest(self) -> str:
         return self.path.name
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class SealedBytes:
+    """A small payload's sealed bytes, named as those in files are."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def open(self) -> BinaryIO:
+        return BytesIO(self.content)
+
+
+Sealed = SealedFile | SealedBytes
 
 
 class HashingReader:
@@ -53,6 +78,13 @@ class HashingReader:
                 return block
             self._file.close()
             self._file = None
+
+    def read_all(self, most: int) -> bytes:
+        """Everything, or `most` bytes and one more where there are too many."""
+        content = b""
+        while len(content) <= most and (block := self.read(most + 1 - len(content))):
+            content += block
+        return content
 
     def digest(self) -> str:
         """Of everything, also of what nobody has asked for yet."""
@@ -100,6 +132,12 @@ def seal(source: Path, folder: Path, recipients: Sequence[str]) -> SealedFile:
     return sealed
 
 
+def seal_bytes(content: bytes, recipients: Sequence[str]) -> SealedBytes:
+    """Seal a small payload's salted bytes to all recipients (age keys) at once."""
+    readers = [pyrage.x25519.Recipient.from_str(key) for key in recipients]
+    return SealedBytes(pyrage.encrypt(content, readers))
+
+
 def sealed_file(folder: Path) -> SealedFile | None:
     """What was sealed into this folder before, if its bytes are still those of its name."""
     for path in folder.glob("?" * 64):
@@ -119,3 +157,11 @@ def unseal(source: HashingReader, target: Path, identity: pyrage.x25519.Identity
             if getattr(error, "errno", None) is not None:
                 raise  # the disk, not the seal
             raise SealingError(f"a sealed payload does not open: {error}") from error
+
+
+def unseal_bytes(sealed: bytes, identity: pyrage.x25519.Identity) -> bytes:
+    """As `unseal`, of what fits into memory. Raises SealingError."""
+    try:
+        return bytes(pyrage.decrypt(sealed, [identity]))
+    except pyrage.DecryptError as error:
+        raise SealingError(f"a sealed payload does not open: {error}") from error

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from events.envelope import Envelope, PayloadReference
 from party.errors import Reason, RefusalError
-from party.sealing import SealedFile, seal, sealed_file
+from party.sealing import Sealed, SealedFile, seal, seal_bytes, sealed_file
 from party.transport import ChunkPlace, SealedPayload
 from store.failures import disk_failures
+from store.payloads import LARGEST_SMALL, SALT_BYTES
 
 MAXIMUM_UNFINISHED = 2000
 MAXIMUM_BYTES = 64 * 2**30  # a round of 3,000 variables and a million customers needs a few
@@ -106,24 +107,25 @@ class SealedPayloads:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "sealed"
-        self._known: dict[tuple[str, str], SealedFile] = {}
+        self._known: dict[tuple[str, str], Sealed] = {}
 
     def get(
         self, envelope: Envelope, reference: PayloadReference, source: Path, keys: Iterable[str]
-    ) -> SealedFile:
+    ) -> Sealed:
         """The sealed payload; `source` is its salted file, `keys` the age keys of its readers."""
         key = (envelope.id, reference.name)
-        if key not in self._known:
+        if key not in self._known and SALT_BYTES + reference.size <= LARGEST_SMALL:
+            with disk_failures(source):
+                self._known[key] = seal_bytes(source.read_bytes(), list(keys))
+        elif key not in self._known:
             folder = self._folder / envelope.id / reference.name
             self._known[key] = sealed_file(folder) or seal(source, folder, list(keys))
         return self._known[key]
 
     def discard(self, event_id: str) -> None:
         """Every reader has the payloads of this event."""
-        keys = [key for key in self._known if key[0] == event_id]
-        for key in keys:
-            del self._known[key]
-        if keys:
+        sealed = [self._known.pop(key) for key in list(self._known) if key[0] == event_id]
+        if any(isinstance(one, SealedFile) for one in sealed):
             shutil.rmtree(self._folder / event_id, ignore_errors=True)
 
     def discard_all_but(self, event_ids: Container[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bus.parcel import MAXIMUM_BODY, Parcel
 from events.envelope import Envelope
 from party.errors import Reason, RefusalError
-from party.sealing import SealedFile
+from party.sealing import Sealed
 from store.entry import Entry
 from store.failures import disk_failures
 
@@ -37,11 +37,11 @@ class SealedPayload:
     chunks: int
 
     @classmethod
-    def of(cls, sealed: SealedFile) -> "SealedPayload":
+    def of(cls, sealed: Sealed) -> "SealedPayload":
         return cls(sealed.digest, sealed.size, -(-sealed.size // CHUNK_BYTES))
 
     @classmethod
-    def behind(cls, sealed: SealedFile) -> "SealedPayload":
+    def behind(cls, sealed: Sealed) -> "SealedPayload":
         return cls(sealed.digest, sealed.size, BEHIND)
 
     def __str__(self) -> str:
@@ -76,12 +76,12 @@ def envelope_headers(envelope: Envelope, payloads: Mapping[str, SealedPayload]) 
     return headers
 
 
-def fit_behind(sealed: Iterable[SealedFile]) -> bool:
+def fit_behind(sealed: Iterable[Sealed]) -> bool:
     return sum(file.size for file in sealed) <= LARGEST_BEHIND
 
 
 def envelope_parcel(
-    sender: str, recipient: str, entry: Entry, sealed: Mapping[str, SealedFile]
+    sender: str, recipient: str, entry: Entry, sealed: Mapping[str, Sealed]
 ) -> Parcel:
     """The envelope for a recipient who may open these payloads, with them where they fit."""
     envelope, body = entry.envelope, entry.canonical
@@ -92,8 +92,8 @@ def envelope_parcel(
     headers = {**envelope_headers(envelope, places), ENVELOPE_BYTES: len(body)}
     for reference in envelope.payloads:
         if file := sealed.get(reference.name):
-            with disk_failures(file.path):
-                body += file.path.read_bytes()
+            with disk_failures("the spool"), file.open() as content:
+                body += content.read()
     return Parcel(sender, recipient, "envelope", headers, body)
 
 
@@ -167,10 +167,10 @@ def chunk_place(headers: Mapping[str, object]) -> ChunkPlace:
     raise RefusalError(Reason.BAD_CHUNK)
 
 
-def chunk_parcels(sender: str, recipient: str, event: str, sealed: SealedFile) -> Iterator[Parcel]:
+def chunk_parcels(sender: str, recipient: str, event: str, sealed: Sealed) -> Iterator[Parcel]:
     """The sealed file in pieces, read one at a time."""
     count = SealedPayload.of(sealed).chunks
-    with disk_failures(sealed.path), sealed.path.open("rb") as file:
+    with disk_failures("the spool"), sealed.open() as file:
         for index in range(count):
             headers = chunk_headers(ChunkPlace(event, sealed.digest, index, count))
             yield Parcel(sender, recipient, "chunk", headers, file.read(CHUNK_BYTES))

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from scoring.engines.arrow import arrow_schema
 from scoring.engines.engine import Engine
+from scoring.errors import MissingTableError
 from scoring.features import column
 from scoring.samples import Samples
 from scoring.tables import Column, ColumnType, Table
@@ -65,12 +66,17 @@ def is_outdated(samples: Samples) -> bool:
 
 
 def loaded_fingerprint(samples: Samples) -> str | None:
-    if samples.lookup.columns(LOADS.name) is None:
+    """Of the raw rows in the look-up engine; another process may have loaded them."""
+    try:
+        found = samples.look_up("loads", _loads_of_kind)({"kind": samples.name})
+    except MissingTableError:
         return None
-    query = exp.select(column("fingerprint")).from_(exp.table_(LOADS.name, quoted=True))
-    query = query.where(exp.EQ(this=column("kind"), expression=exp.Placeholder(this="kind")))
-    found = samples.lookup.rows(query, {"kind": samples.name})
     return str(found[0][0]) if found else None
+
+
+def _loads_of_kind() -> exp.Query:
+    query = exp.select(column("fingerprint")).from_(exp.table_(LOADS.name, quoted=True))
+    return query.where(exp.EQ(this=column("kind"), expression=exp.Placeholder(this="kind")))
 
 
 def replace_rows(engine: Engine, table: Table, batches: Iterable[pa.RecordBatch]) -> int:

@@ -1,14 +1,15 @@
 """Kinds of samples: where raw rows come from, and what scores them (requirements S4, S5)."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Protocol, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlglot import exp
 
-from scoring.engines.engine import Engine
+from scoring.engines.engine import Engine, Prepared
 from scoring.engines.opening import open_engine
 from scoring.engines.settings import EngineSettings
 from scoring.tables import ColumnType, Table
@@ -96,6 +97,7 @@ class Samples:
         self._folder = folder
         self._batch: Engine | None = None
         self._lookup: Engine | None = None
+        self._look_ups: dict[str, Prepared] = {}
 
     @property
     def batch(self) -> Engine:
@@ -108,6 +110,12 @@ class Samples:
         if self._lookup is None:
             self._lookup = open_engine(self.kind.lookup, folder=self._folder)
         return self._lookup
+
+    def look_up(self, name: str, query: Callable[[], exp.Query]) -> Prepared:
+        """A query of the look-up engine that is asked at each request, prepared once."""
+        if name not in self._look_ups:
+            self._look_ups[name] = self.lookup.prepare(query())
+        return self._look_ups[name]
 
     @property
     def dialect(self) -> str:
@@ -129,5 +137,6 @@ class Samples:
     def __exit__(self, *_: object) -> None:
         self.release()
         if self._lookup is not None:
+            self._look_ups.clear()
             self._lookup.close()
             self._lookup = None

@@ -25,6 +25,8 @@ Durability = Literal["every commit", "relaxed"]
 def open_engine(url: str, durability: Durability = "every commit") -> Engine:
     """An engine whose transactions begin as writers where the option `writes` says so.
 
+    With the option `one_statement` a transaction is just that: one statement that reads.
+
     "every commit" is on the disk before the commit returns; "relaxed" may lose the last commits
     in a power failure (never order, never half of one) and is for what can be rebuilt.
     """
@@ -81,8 +83,10 @@ def _open_sqlite(address: URL, durability: Durability) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("one_statement", False):  # which needs no transaction around it
+            how = "BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN"
+            connection.connection.cursor().execute(how)
 
     return engine
 

@@ -36,6 +36,7 @@ class Log:
     def __init__(self, url: str, bells: Path | None = None) -> None:
         self._url = parse_url(url)
         self._engine = open_engine(url)
+        self._reader = self._engine.execution_options(one_statement=True)
         self._writer = threading.Lock()
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
@@ -158,6 +159,13 @@ class Log:
             rows = connection.execute(statements.HELD_STREAMS)
             return [(row.source, row.stream) for row in rows]
 
+    def kept_payloads(self, after: str = "", limit: int = 500) -> list[tuple[str, bytes]]:
+        """Small payloads whose files may not be on the disk, by commitment: salt ‖ plaintext."""
+        with self._reading() as connection:
+            place = {"after": after, "most": limit}
+            rows = connection.execute(statements.KEPT_PAYLOADS_AFTER, place)
+            return [(commitment, bytes(salted)) for commitment, salted in rows]
+
     def refusals(self) -> list[Refusal]:
         with self._reading() as connection:
             return [Refusal(*row) for row in connection.execute(statements.ALL_REFUSALS)]
@@ -181,7 +189,7 @@ class Log:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         self._check_open()
-        with database_failures(self._url), self._engine.begin() as connection:
+        with database_failures(self._url), self._reader.begin() as connection:
             yield connection
 
     @contextmanager

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from store.errors import CommitmentError, PayloadMissingError
 from store.failures import disk_failures
 
 SALT_BYTES = 32
+LARGEST_SMALL = 16 * 1024  # of salt ‖ plaintext that may be placed
 CHUNK_BYTES = 1 << 20
 ABANDONED_SECONDS = 24 * 3600
 COMMITMENT = re.compile(r"[0-9a-f]{64}")
@@ -46,6 +48,7 @@ class PayloadStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._incoming = folder / "incoming"
+        self._lasting: set[Path] = set()
         with disk_failures(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._incoming.mkdir(mode=0o700, exist_ok=True)
@@ -56,6 +59,36 @@ class PayloadStore:
         if len(salt) != SALT_BYTES:
             raise CommitmentError(f"a salt has {SALT_BYTES} bytes, this one {len(salt)}")
         return self._write(salt, chunks)
+
+    def place(self, salted: bytes) -> StoredPayload:
+        """A small payload's salt ‖ plaintext as a file that a power failure may still take.
+
+        Its bytes belong into the transaction of the event that names it (`keep_payloads`), which is
+        forced to the disk anyway; `settle` makes up for it later.
+        """
+        stored = StoredPayload(hashlib.sha256(salted).hexdigest(), len(salted) - SALT_BYTES)
+        target = self._path(stored.commitment)
+        if not target.is_file():
+            self._write_whole(target, salted)
+        return stored
+
+    def settle(self, kept: Sequence[tuple[str, bytes]]) -> None:
+        """These placed payloads are on the disk when this returns; what was lost is put again."""
+        self.restore(kept)
+        paths = [self._path(commitment) for commitment, _ in kept]
+        with disk_failures(self.folder):
+            for path in paths:
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            for folder in (self.folder, *{path.parent for path in paths}):
+                _synchronise_folder(folder)
+
+    def restore(self, kept: Sequence[tuple[str, bytes]]) -> None:
+        """Place again what a power failure took or damaged."""
+        for commitment, salted in kept:
+            path = self._path(commitment)
+            if not path.is_file() or path.read_bytes() != salted:
+                self._write_whole(path, salted)
 
     def adopt(self, path: Path, commitment: str) -> StoredPayload:
         """Take in a received file of salt ‖ plaintext, if it is what the commitment says.
@@ -178,11 +211,29 @@ class PayloadStore:
                 raise
         return StoredPayload(commitment, size)
 
+    def _write_whole(self, target: Path, salted: bytes) -> None:
+        """All of it or nothing, as far as other processes can see."""
+        unfinished = self._incoming / f"{target.name}-{os.getpid()}-{threading.get_ident()}"
+        with disk_failures(self.folder):
+            try:
+                descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(salted)
+                try:
+                    unfinished.replace(target)
+                except FileNotFoundError:
+                    target.parent.mkdir(mode=0o700, exist_ok=True)
+                    unfinished.replace(target)
+            except BaseException:
+                unfinished.unlink(missing_ok=True)
+                raise
+
     def _place(self, path: Path, target: Path) -> None:
         """Give a finished file its name: atomic, and lasting when this returns."""
-        if not target.parent.is_dir():
+        if target.parent not in self._lasting:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             _synchronise_folder(self.folder)
+            self._lasting.add(target.parent)
         path.replace(target)
         _synchronise_folder(target.parent)
 

@@ -1,8 +1,28 @@
 """The statements of the log, built once: building one anew takes longer than running it."""
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    LargeBinary,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from store.tables import CURSORS, DELIVERIES, EVENTS, HELD, LOG_HEAD, REFUSALS
+from store.tables import (
+    CURSORS,
+    DELIVERIES,
+    EVENTS,
+    HELD,
+    KEPT_PAYLOADS,
+    LOG_HEAD,
+    REFUSALS,
+)
 
 _DELIVERY = and_(
     DELIVERIES.c.position == bindparam("of_position"),
@@ -48,6 +68,21 @@ STREAM_HEAD = (
     .limit(1)
 )
 APPEND = insert(EVENTS)
+
+_KEPT = KEPT_PAYLOADS.c.commitment == bindparam("of_commitment")
+KEEP_PAYLOAD = insert(KEPT_PAYLOADS).from_select(
+    ["commitment", "salted"],
+    select(bindparam("of_commitment", type_=String), bindparam("salted", type_=LargeBinary)).where(
+        ~exists().where(_KEPT)
+    ),
+)
+KEPT_PAYLOADS_AFTER = (
+    select(KEPT_PAYLOADS.c.commitment, KEPT_PAYLOADS.c.salted)
+    .where(KEPT_PAYLOADS.c.commitment > bindparam("after"))
+    .order_by(KEPT_PAYLOADS.c.commitment)
+    .limit(bindparam("most"))
+)
+LET_PAYLOAD_GO = delete(KEPT_PAYLOADS).where(_KEPT)
 
 CURSOR = select(CURSORS.c.position).where(CURSORS.c.name == bindparam("of_name"))
 FIRST_MOVE = insert(CURSORS)

@@ -40,6 +40,12 @@ EVENTS = Table(
     Column("canonical", LargeBinary, nullable=False),
     UniqueConstraint("source", "stream", "sequence"),
 )
+KEPT_PAYLOADS = Table(
+    "kept_payloads",
+    METADATA,
+    Column("commitment", String(64), primary_key=True),
+    Column("salted", LargeBinary, nullable=False),
+)
 LOG_HEAD = Table(
     "log_head",
     METADATA,

@@ -166,6 +166,21 @@ class LogTransaction:
         """Hold an envelope no longer: it was appended, or refused after all."""
         self._connection.execute(statements.RELEASE, {"of_event": event_id})
 
+    def keep_payloads(self, salted: Sequence[tuple[str, bytes]]) -> None:
+        """Keep small payloads, by commitment, until their files are on the disk.
+
+        See `PayloadStore.place`.
+        """
+        kept = [{"of_commitment": name, "salted": content} for name, content in salted]
+        if kept:
+            self._connection.execute(statements.KEEP_PAYLOAD, kept)
+
+    def let_payloads_go(self, commitments: Sequence[str]) -> None:
+        """Their files are on the disk."""
+        gone = [{"of_commitment": commitment} for commitment in commitments]
+        if gone:
+            self._connection.execute(statements.LET_PAYLOAD_GO, gone)
+
     def refuse(self, sender: str, reason: str, event_type: str = "") -> None:
         """Count a refused message. `reason` is a short code: never content of the message."""
         key = {"sender": _short(sender), "reason": _short(reason), "type": _short(event_type)}

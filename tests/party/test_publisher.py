@@ -13,6 +13,7 @@ from handlers.drafts import blob
 from party import lanes, publisher
 from party.opening import Party
 from party.publisher import Publisher
+from store.payloads import LARGEST_SMALL
 from tests.party.federation import Clock, Node, events, request, say
 
 
@@ -171,8 +172,9 @@ def test_a_payload_is_sealed_once_for_all_its_readers(parties: dict[str, Party])
     endpoint = ScriptedEndpoint(lambda parcel: Outcome.LOST)
     clock = Clock()
     pump = Publisher(partner, endpoint, clock=clock)
-    payload = blob("handles", b"h" * 64)
-    say(partner, IdentifiersPosted(customers=4), payload, cause=asked.envelope.id)
+    payload = blob("handles", b"h" * LARGEST_SMALL)
+    customers = LARGEST_SMALL // 16
+    say(partner, IdentifiersPosted(customers=customers), payload, cause=asked.envelope.id)
     for _ in range(3):
         work(pump)
         clock.now += 10
@@ -208,3 +210,48 @@ def test_a_parcel_for_a_recipient_names_only_its_own_payloads(parties: dict[str,
     (to_arbiter,) = endpoint.to("arbiter")
     assert set(to_arbiter.headers) == {"event"}
     assert set(endpoint.to("partner")[-1].headers) == {"event", "envelope-bytes", "payload-0"}
+
+
+def test_confirms_are_written_down_together_once_there_is_a_moment(
+    parties: dict[str, Party],
+) -> None:
+    """Each is a commit, and the log has better things to do while more is to be sent."""
+    bank = parties["bank"]
+    asked = request(bank)
+    endpoint, clock = ScriptedEndpoint(lambda parcel: Outcome.CONFIRMED), Clock()
+    pump = Publisher(bank, endpoint, clock=clock)
+    pump.step(0)
+    for _ in range(3):
+        say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
+        pump.listen(0)
+        pump.step(0)
+    assert len(waiting(bank)) == len(endpoint.sent) == 8
+    pump.step(0)
+    pump.step(0)
+    assert waiting(bank) == []
+
+
+def test_confirms_do_not_wait_for_long(parties: dict[str, Party]) -> None:
+    """Given more is to be sent all the time."""
+    bank = parties["bank"]
+    asked = request(bank)
+    clock = Clock()
+    pump = Publisher(bank, ScriptedEndpoint(lambda parcel: Outcome.CONFIRMED), clock=clock)
+    pump.step(0)
+    pump.step(0)
+    clock.now += publisher.NOTE_WITHIN_SECONDS
+    say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
+    pump.listen(0)
+    pump.step(0)
+    assert len(waiting(bank)) == 2
+
+
+def test_a_confirm_that_was_never_written_down_sends_again(parties: dict[str, Party]) -> None:
+    bank = parties["bank"]
+    request(bank)
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.CONFIRMED)
+    Publisher(bank, endpoint).step(0)
+    after_a_crash = Publisher(bank, endpoint)
+    work(after_a_crash)
+    assert len(endpoint.sent) == 4
+    assert waiting(bank) == []
