@@ -221,14 +221,10 @@ def _commitments(history: History, own: Own, copy: LogCopy, material: Material) 
 
 
 def _committing(history: History, party: str) -> list[Fact[Event]]:
-    told: list[Fact[Event]] = [
-        Fact(one.envelope, one.event)
-        for one in (
-            *history.of(TrainingRequested, source=party),
-            *history.of(TrainingAccepted, source=party),
-        )
-    ]
-    return told
+    opening = history.opening
+    asked = [Fact[Event](opening.envelope, opening.event)] if opening.source == party else []
+    accepted = history.of(TrainingAccepted, source=party)
+    return [*asked, *(Fact[Event](one.envelope, one.event) for one in accepted)]
 
 
 def _frozen_rows(history: History, snapshot: Fact[DataSnapshotted], copy: LogCopy) -> Compared:

@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import PayloadReference
 from events.event import Event
+from events.identifying import (
+    CustomersIdentified,
+    CustomersScored,
+    IdentificationRejected,
+    ModelRecalled,
+)
 from events.intersection import IntersectionsCounted
 from events.lifecycle import DeadlinePassed, MessageRefused, TrainingStopped, WorkFailed
 from events.models import (
@@ -41,6 +47,8 @@ OUTCOMES: Mapping[str, tuple[type[Event], ...]] = {
     "convert": (ModelConverted,),
     "intersections": (IntersectionsCounted,),
     "score": (PartialScoreReturned, PredictionRejected),
+    "identify": (CustomersScored, IdentificationRejected),
+    "recall": (ModelRecalled, IdentificationRejected),
 }
 # What an operator or a timer says, and what is noted about a message. Of a checkpoint the root is
 # checked against the log itself, by `verify`.
@@ -54,7 +62,13 @@ FROM_OUTSIDE = (
     ConsentRevoked,
     CheckpointPosted,
 )
-AFTER_THE_ROUNDS = (TrainingStopped, ModelSaved, PartialScoreReturned, PredictionCompleted)
+AFTER_THE_ROUNDS = (
+    TrainingStopped,
+    ModelSaved,
+    PartialScoreReturned,
+    PredictionCompleted,
+    CustomersIdentified,
+)
 NOTHING_LEADS_HERE = "nothing in the log leads to this event"
 
 

@@ -87,11 +87,13 @@ class WorkFailed(Event):
     It stays at home, and may name columns.
     """
 
-    VERSION: ClassVar = 2
+    VERSION: ClassVar = 3
     PRIVATE: ClassVar = True
     ISSUERS: ClassVar = ANY_MEMBER
     job: str
-    work: Literal["snapshot", "key", "prepare", "intersections", "convert", "score"]
+    work: Literal[
+        "snapshot", "key", "prepare", "intersections", "convert", "score", "identify", "recall"
+    ]
     detail: str = Field(max_length=LONGEST_DETAIL)
 
 

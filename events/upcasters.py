@@ -29,6 +29,7 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("DataSnapshotted", 1): _as_it_stands,
     ("IdentifiersPosted", 1): _as_it_stands,
     ("WorkFailed", 1): _as_it_stands,
+    ("WorkFailed", 2): _as_it_stands,
     ("DeadlinePassed", 1): _as_it_stands,
     ("MessageRefused", 1): _as_it_stands,
     ("PartialScoreReturned", 1): _as_it_stands,

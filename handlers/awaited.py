@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from events.identifying import IdentificationRequested
 from events.lifecycle import TrainingAccepted, TrainingRequested
 from events.opening import Opening
 from events.predictions import PredictionRequested
-from handlers import initiator
+from handlers import identifier, initiator
 from handlers.history import History
 
 
@@ -23,4 +24,5 @@ def awaited_by_training(history: History) -> tuple[str, ...]:
 AWAITED: Mapping[type[Opening], Callable[[History], tuple[str, ...]]] = {
     TrainingRequested: awaited_by_training,
     PredictionRequested: initiator.unanswered,
+    IdentificationRequested: identifier.unanswered,
 }

@@ -11,6 +11,7 @@ from math import prod
 
 from events.catalogue import Fact
 from events.event import Event
+from events.identifying import IdentificationRequested
 from events.intersection import BlindedIdentifiersPosted
 from events.lifecycle import TrainingRequested
 from events.opening import Ending, Opening
@@ -20,6 +21,7 @@ from events.vocabulary import Role
 from handlers.alignment import HANDLE_BYTES
 from handlers.errors import ProtocolError
 from handlers.history import History
+from handlers.identification_protocol import IDENTIFICATION
 from handlers.prediction_protocol import PREDICTION
 from handlers.protocol import Protocol
 from handlers.ristretto import POINT_BYTES
@@ -28,9 +30,10 @@ from handlers.training_protocol import TRAINING
 PROTOCOLS: Mapping[type[Opening], Protocol] = {
     TrainingRequested: TRAINING,
     PredictionRequested: PREDICTION,
+    IdentificationRequested: IDENTIFICATION,
 }
 
-ITEM_BYTES = {"bytes": 1, "uint8": 1, "int64": 8, "float64": 8, "handles": HANDLE_BYTES}
+ITEM_BYTES = {"bytes": 1, "uint8": 1, "int8": 1, "int64": 8, "float64": 8, "handles": HANDLE_BYTES}
 ITEM_BYTES |= {"points": POINT_BYTES}
 ITEM_BYTES |= {"ciphertexts": 1, "integers": 1}  # their shape ends with the width of one
 

@@ -11,7 +11,7 @@ from events.event import Event
 from events.terms import Agreement
 from events.vocabulary import PRIVATE_STREAM
 
-WorkKind = Literal["snapshot", "key", "intersections", "convert", "score"]
+WorkKind = Literal["snapshot", "key", "intersections", "convert", "score", "identify", "recall"]
 
 
 @dataclass(frozen=True)

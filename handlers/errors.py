@@ -8,6 +8,7 @@ HandlersError
 └── RegistryError      the table of reactions contradicts the catalogue (found at start-up)
 """
 
+from events.identifying import IdentificationCode
 from events.lifecycle import FailureCode
 from events.predictions import RejectionCode
 
@@ -19,7 +20,9 @@ class HandlersError(Exception):
 class JobError(HandlersError):
     """`detail` goes to every member; `private` stays in the party's own log."""
 
-    def __init__(self, code: FailureCode | RejectionCode, detail: str, private: str = "") -> None:
+    def __init__(
+        self, code: FailureCode | RejectionCode | IdentificationCode, detail: str, private: str = ""
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail

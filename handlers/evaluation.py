@@ -28,6 +28,20 @@ DIGITS = 9
 def evaluate(history: History, own: Own) -> Draft:
     """Joint scores are the sum of all partial scores (S3); labels never leave the local party."""
     terms = history.terms
+    labels, joint = held_out_outcomes(history, own)
+    quality, calibration = _quality(terms.kind, joint, labels)
+    alone, _ = _quality(terms.kind, _scores_alone(history, own), labels)
+    evaluated = ModelEvaluated(
+        job=history.job, rows=len(labels), joint=quality, alone=alone, calibration=calibration
+    )
+    return draft(evaluated, history.job, terms)
+
+
+def held_out_outcomes(
+    history: History, own: Own
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels in units of the job, and joint scores, of the held-out rows. Raises ProtocolError."""
+    terms = history.terms
     own_part = held_out_scores(history, own)
     parts = [own_part]
     for name in terms.participants:
@@ -40,16 +54,10 @@ def evaluate(history: History, own: Own) -> Draft:
         except LearningError as error:
             raise ProtocolError(f"{name} returned scores that cannot be: {error}") from None
         parts.append(part)
-    joint = from_grid(np.sum(parts, axis=0))
     snapshot = own_snapshot(history, own)
     rows = common_rows(history, own)[held_out_mask(history, own)]
     labels = np.asarray(snapshot.label)[rows] / terms.label_unit
-    quality, calibration = _quality(terms.kind, joint, labels)
-    alone, _ = _quality(terms.kind, _scores_alone(history, own), labels)
-    evaluated = ModelEvaluated(
-        job=history.job, rows=len(labels), joint=quality, alone=alone, calibration=calibration
-    )
-    return draft(evaluated, history.job, terms)
+    return labels, from_grid(np.sum(parts, axis=0))
 
 
 def _scores_alone(history: History, own: Own) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from events.catalogue import Fact
 from events.event import Event
+from events.identifying import CustomersIdentified, FinalLabelsRecorded, ThresholdsCompared
 from events.lifecycle import TrainingRequested, TrainingStopped
 from events.opening import Ending, Opening
 from events.predictions import PartialScoreReturned, PredictionCompleted
@@ -50,7 +51,10 @@ class History:
             self.add(fact)
 
     def add(self, fact: Fact[Event]) -> None:
-        """A failure ends the job unless it has its result: nothing undoes a trained model."""
+        """A failure ends the job unless it has its result: nothing undoes a trained model.
+
+        Nor labels: what the arbiter said stands, also where a timer of somebody else ran out first.
+        """
         self._by_type[type(fact.event)].append(fact)
         self._by_source[type(fact.event), fact.source].append(fact)
         if not fact.envelope.is_private:
@@ -59,6 +63,8 @@ class History:
             self._openings.append(Fact(fact.envelope, fact.event))
         if isinstance(fact.event, Ending) and not self.is_stopped:
             self.is_over = True
+        if isinstance(fact.event, CustomersIdentified):
+            self.is_over = False
 
     def of(self, kind: type[E], *, source: str | None = None, **fields: object) -> list[Fact[E]]:
         """Facts of one type, from one source, whose event has these field values."""
@@ -126,10 +132,13 @@ class History:
 
     @property
     def is_stopped(self) -> bool:
-        """What was asked for is there: the parameters are final, or the scores combined."""
-        return bool(self._by_type[TrainingStopped] or self._by_type[PredictionCompleted])
+        """What was asked for is there: parameters are final, scores combined, labels kept."""
+        results = (TrainingStopped, PredictionCompleted, FinalLabelsRecorded, ThresholdsCompared)
+        return any(self._by_type[kind] for kind in results)
 
     def is_settled_for(self, party: str) -> bool:
         """Whether the party has next to nothing more to do here."""
         answered = self.has(PartialScoreReturned, source=party)
-        return self.is_over or self.is_stopped or (answered and self.agreement.asker != party)
+        identified = self.has(CustomersIdentified)
+        ended = self.is_over or self.is_stopped or identified
+        return ended or (answered and self.agreement.asker != party)

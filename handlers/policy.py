@@ -15,6 +15,9 @@ class Policy(Frozen):
     number of sets learns who is a customer here by trying all telephone numbers (A2).
     Requests for scores are answered for `scoring_requesters`, at most `scoring_rows_an_hour` for
     each of them and model, rounded to `score_digits` after the point where that is set.
+    Customers are identified for `identification_requesters`, each at most `labels_per_customer`
+    times by one model: every label says on which side of a threshold a customer is. What was
+    compared, F, is told with two digits only where every party says `release_scores`.
     """
 
     requesters: tuple[PartyName, ...] = ()
@@ -31,6 +34,9 @@ class Policy(Frozen):
     scoring_requesters: tuple[PartyName, ...] = ()
     scoring_rows_an_hour: int | None = Field(default=1_000_000, ge=1)
     score_digits: int | None = Field(default=None, ge=0, le=15)
+    identification_requesters: tuple[PartyName, ...] = ()
+    labels_per_customer: int = Field(default=10, ge=0)
+    release_scores: bool = False
 
 
 def refusal(terms: Terms, policy: Policy) -> str | None:

@@ -6,12 +6,22 @@ import structlog
 
 from events.catalogue import CATALOGUE, Fact
 from events.event import Event
+from events.identifying import IdentificationRequested
 from events.lifecycle import LONGEST_DETAIL, TrainingRequested, WorkFailed
 from events.opening import Opening
 from events.predictions import PredictionRequested
 from events.vocabulary import Role
 from events.witness import CheckpointPosted
-from handlers import arbiter, initiator, local, mart, participant, scorer
+from handlers import (
+    arbiter,
+    identification_arbiter,
+    identifier,
+    initiator,
+    local,
+    mart,
+    participant,
+    scorer,
+)
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
 from handlers.errors import JobError, ProtocolError, RegistryError
@@ -39,6 +49,12 @@ REACTIONS: Mapping[type[Opening], Mapping[Role, Reactions]] = {
         Role.INITIATOR: initiator.REACTIONS,
         Role.AUDITOR: {},
     },
+    IdentificationRequested: {
+        Role.LOCAL: identifier.REACTIONS,
+        Role.PARTICIPANT: identifier.REACTIONS,
+        Role.ARBITER: identification_arbiter.REACTIONS,
+        Role.AUDITOR: {},
+    },
 }
 
 # Facts that are kept and shown, and that no role acts on.
@@ -62,6 +78,9 @@ ONLY_RECORDED = frozenset(
         "WeightsAnnounced",
         "ModelEvaluated",
         "CheckpointDisputed",
+        "IdentificationRejected",
+        "FinalLabelsRecorded",
+        "ThresholdsCompared",
     }
 )
 

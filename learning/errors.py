@@ -5,6 +5,7 @@ LearningError
 │   ├── ConstantColumnError      one bin would hold every training customer
 │   └── NothingToLearnError      no column is left
 ├── FixedPointError              a number is outside the grid, or not a number
+├── IdentificationError          probabilities that cannot be brought to a common unit
 └── QualityError                 a figure is not defined on these rows
 """
 
@@ -26,6 +27,10 @@ class NothingToLearnError(BinningError):
 
 
 class FixedPointError(LearningError):
+    pass
+
+
+class IdentificationError(LearningError):
     pass
 
 

@@ -77,13 +77,17 @@ def linear_quality(scores: Floats, labels: Floats) -> LinearQuality:
     return LinearQuality(rows=len(labels), r2=float(r2_score(labels, scores)), rmse=rmse)
 
 
-def _lift(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
-    """Positives among the best tenth over positives among all; ties at its edge share evenly."""
-    top = max(1, round(len(scores) / DECILES))
+def hits_among_best(scores: Floats, positive: npt.NDArray[np.bool_], top: int) -> float:
+    """Positives among the `top` best scores; ties at the edge share evenly."""
     edge = np.sort(scores)[-top]
     above, tied = scores > edge, scores == edge
-    hits = positive[above].sum() + positive[tied].mean() * (top - above.sum())
-    return float(hits / top / positive.mean())
+    return float(positive[above].sum() + positive[tied].mean() * (top - above.sum()))
+
+
+def _lift(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
+    """Positives among the best tenth over positives among all."""
+    top = max(1, round(len(scores) / DECILES))
+    return float(hits_among_best(scores, positive, top) / top / positive.mean())
 
 
 def _calibration(

@@ -14,6 +14,16 @@ from events.catalogue import Fact
 from events.checkpoint import sign_checkpoint
 from events.envelope import Envelope, digest_of
 from events.event import Event
+from events.identifying import (
+    CustomersIdentified,
+    CustomersScored,
+    EncryptedProbabilitiesPosted,
+    FinalLabelsRecorded,
+    IdentificationRejected,
+    IdentificationRequested,
+    ModelRecalled,
+    ThresholdsCompared,
+)
 from events.lifecycle import DeadlinePassed, MessageRefused, WorkFailed
 from events.merkle import MerkleTree
 from events.models import ModelActivated, ModelConverted, ModelRetired
@@ -40,8 +50,8 @@ from store.errors import StoreError
 PAGE = 5_000
 PAUSE_SECONDS = 0.25  # as the views, it may lag
 ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
-# What becomes of a model, and each prediction, waits for the next checkpoint of a training: it
-# covers the whole log.
+# What becomes of a model, and each prediction or identification, waits for the next checkpoint of a
+# training: it covers the whole log.
 OF_A_MODEL = {kind.type_name() for kind in (ModelConverted, ModelActivated, ModelRetired)}
 WITHOUT_CHECKPOINTS = {
     kind.type_name()
@@ -50,6 +60,14 @@ WITHOUT_CHECKPOINTS = {
         PartialScoreReturned,
         PredictionRejected,
         PredictionCompleted,
+        IdentificationRequested,
+        CustomersScored,
+        ModelRecalled,
+        EncryptedProbabilitiesPosted,
+        CustomersIdentified,
+        FinalLabelsRecorded,
+        ThresholdsCompared,
+        IdentificationRejected,
         DeadlinePassed,
         MessageRefused,
         WorkFailed,

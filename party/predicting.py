@@ -59,7 +59,7 @@ def request_prediction(party: Party, wish: Wish, model: History | None = None) -
     `model` is what the log says under the model's id, where the caller has it. Raises RequestError
     before anything is said: a model that does not serve, a member that is not trusted, bad ids.
     """
-    model = model or job_history(party.log, _model_id(wish.model_id))
+    model = model or job_history(party.log, model_name(wish.model_id))
     terms = prediction_terms(party, wish, model)
     job = f"score-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     order = Order(tuple(wish.ids), wish.threshold)
@@ -142,7 +142,8 @@ def _others(party: Party, wish: Wish, model: History) -> list[str]:
     return [name for name in dict.fromkeys([*parties, *auditors]) if name != party.name]
 
 
-def _model_id(text: str) -> str:
+def model_name(text: str) -> str:
+    """The text, if it can name a model. Raises RequestError."""
     try:
         name: str = TypeAdapter(StreamName).validate_python(text)
     except ValidationError:

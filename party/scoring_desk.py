@@ -1,14 +1,14 @@
-"""A data party's work on tasks: what it keeps open between requests, and how it answers (S2).
+"""A data party's work on tasks: what it keeps open between requests, and how it answers (S2, L1).
 
 An engine of the party's own scores, outside any transaction of the log. Whatever goes wrong there
 is an outcome too: the handlers tell the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from events.predictions import PartialScoreReturned, PredictionRequested, task_of
+from events.predictions import PartialScoreReturned, PredictionRequested, Way, task_of
 from handlers.history import History
 from handlers.initiator import own_order
 from handlers.scorer import Part, carry_out
@@ -25,7 +25,11 @@ MOST_MODELS = 100
 
 
 class ScoringDesk:
-    """One thread calls `answer`; engines stay open from one request to the next."""
+    """For one thread; engines stay open from one request to the next.
+
+    After an error of its engines, of the settings or the source, `close` it: everything is opened
+    anew when it is needed.
+    """
 
     def __init__(
         self, party: Party, open_source: Callable[[Party], CustomerScores] = open_scores
@@ -66,19 +70,29 @@ class ScoringDesk:
         self._source, self._index = None, None
         self._documents.clear()
 
-    def _score(self, history: History, version: int) -> Part:
-        terms = history.one(PredictionRequested).event.terms
-        source, model = self._opened(), self._document(terms.model_id, version)
-        wanted = self._ids(history)
+    def score(self, model_id: str, version: int, way: Way, wanted: Sequence[str | None]) -> Part:
+        """Own partial scores of these customers, None for one that is not here."""
+        source, model = self._opened(), self._document(model_id, version)
         here = np.fromiter((one is not None for one in wanted), np.bool_, len(wanted))
         places = np.flatnonzero(here)
         scores = np.zeros((len(wanted), model.outputs))
         found = np.zeros(len(wanted), np.bool_)
         known = (one for one in wanted if one is not None)
-        for batch in source.score(model, version, terms.way, known):
+        for batch in source.score(model, version, way, known):
             rows = places[batch.positions]
             scores[rows], found[rows] = batch.scores, batch.found
         return Part(scores, found, model.combination, version)
+
+    def find(self, key: bytes, handles: Sequence[bytes]) -> list[str | None]:
+        """Own customers by the handles of a request, None where there is no such customer."""
+        if self._index is None:
+            source = self._opened()
+            self._index = HandleIndex(source.lookup, source.ids)
+        return list(self._index.find(key, handles))
+
+    def _score(self, history: History, version: int) -> Part:
+        terms = history.one(PredictionRequested).event.terms
+        return self.score(terms.model_id, version, terms.way, self._ids(history))
 
     def _ids(self, history: History) -> list[str | None]:
         """Own ids in the order of the request, None for customers that are not here."""
@@ -86,10 +100,7 @@ class ScoringDesk:
         if request.event.terms.asker == own.name:
             return list(own_order(history, own).ids)
         key, handles = read_task(own.read(request.payload(task_of(own.name))))
-        if self._index is None:
-            source = self._opened()
-            self._index = HandleIndex(source.lookup, source.ids)
-        return list(self._index.find(key, handles))
+        return self.find(key, handles)
 
     def _document(self, model_id: str, version: int) -> ScoringModel:
         if (model_id, version) not in self._documents:

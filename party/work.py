@@ -1,4 +1,4 @@
-"""What a handler may not do itself: read data, make a key pair, convert, score (P1, T3, C2, S2).
+"""What a handler may not do itself: read data, make keys, convert, score (P1, T3, C2, S2, L1).
 
 The outcome enters the log as an event. Failures are outcomes too: the handlers end the job.
 """
@@ -25,6 +25,7 @@ from paillier.keys import generate_key_pair
 from party.appending import StoredDraft
 from party.contributions import check_columns, check_handles
 from party.errors import RequestError, SettingsError, SourceError
+from party.identification_work import take_part
 from party.model_keeping import store_trained
 from party.opening import Party, keep_private_key
 from party.samples import open_samples
@@ -52,6 +53,8 @@ def do_work(work: Work, party: Party, history: History, desk: ScoringDesk) -> St
 
 def _outcome(work: Work, party: Party, history: History, desk: ScoringDesk) -> StoredDraft:
     match work.kind:
+        case "identify" | "recall":
+            return take_part(party, history, desk)
         case "score":
             return desk.answer(history)
         case "convert":

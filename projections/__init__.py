@@ -1,6 +1,7 @@
 """Views over the log: dropped and rebuilt at any time, with the same result (requirement D3)."""
 
 from projections.errors import ModelDocumentError, ProjectionError
+from projections.identified import IDENTIFIED, exhausted
 from projections.jobs import JOBS, jobs, trainings
 from projections.labels import FINAL_LABELS, labels
 from projections.loss_history import LOSS_HISTORY, losses
@@ -12,6 +13,7 @@ from projections.views import PROJECTIONS, Views
 
 __all__ = [
     "FINAL_LABELS",
+    "IDENTIFIED",
     "INTERCEPT",
     "JOBS",
     "LOSS_HISTORY",
@@ -23,6 +25,7 @@ __all__ = [
     "Projection",
     "ProjectionError",
     "Views",
+    "exhausted",
     "jobs",
     "labels",
     "losses",

@@ -18,6 +18,12 @@ from sqlalchemy import (
 
 from events.catalogue import Fact
 from events.event import Event
+from events.identifying import (
+    CustomersIdentified,
+    EncryptedProbabilitiesPosted,
+    IdentificationRejected,
+    IdentificationRequested,
+)
 from events.lifecycle import (
     TrainingAccepted,
     TrainingDeclined,
@@ -33,13 +39,14 @@ from events.predictions import (
     PredictionRequested,
 )
 from events.preparation import PublicKeyIssued
+from events.terms import Agreement
 from events.vocabulary import Role
 from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection, storable
 
 THEN = "; then "
-PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored")
-DONE = ("evaluated", "scored")
-PREDICTION = "prediction"
+PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored", "identified")
+DONE = ("evaluated", "scored", "identified")
+PREDICTION, IDENTIFICATION = "prediction", "identification"
 OF_A_MODEL = (ModelConverted, ModelActivated, ModelRetired)  # whose training may be elsewhere
 
 JOB_ROWS = Table(
@@ -65,7 +72,8 @@ class Job:
 
     `state` is one of PROGRESS, or declined, cancelled, failed or rejected, which are final. What
     fails after the training stopped is told in `reason`: nothing undoes a trained model. Of a
-    prediction `profile` is the way it is served, and `accepted` names whose scores are there.
+    prediction `profile` is the way it is served, and `accepted` names whose scores are there; of an
+    identification it is the purpose, and whose probabilities are there.
     """
 
     job: str
@@ -110,8 +118,8 @@ def jobs() -> Select[*tuple[Any, ...]]:
 
 
 def trainings() -> Select[*tuple[Any, ...]]:
-    """The jobs without the predictions, which may be many."""
-    return jobs().where(JOB_ROWS.c.kind != PREDICTION)
+    """The jobs without predictions and identifications, which may be many."""
+    return jobs().where(JOB_ROWS.c.kind.not_in([PREDICTION, IDENTIFICATION]))
 
 
 def fold(job: Job, fact: Fact[Event]) -> Job:
@@ -131,7 +139,8 @@ def fold(job: Job, fact: Fact[Event]) -> Job:
         case TrainingDeclined(reason=reason):
             job = _end(job, "declined", fact, f"{fact.source}: {reason}")
         case Ending(code=code, detail=detail):
-            state = "rejected" if isinstance(fact.event, PredictionRejected) else "failed"
+            rejections = (PredictionRejected, IdentificationRejected)
+            state = "rejected" if isinstance(fact.event, rejections) else "failed"
             state = code if code in {"declined", "cancelled"} else state
             job = _end(job, state, fact, f"{fact.source}: {code}: {detail}")
         case _:
@@ -142,11 +151,22 @@ def fold(job: Job, fact: Fact[Event]) -> Job:
 def _fold_prediction(job: Job, fact: Fact[Event]) -> Job:
     match fact.event:
         case PredictionRequested() if not job.requested_by:
-            return _asked_for_scores(job, fact, fact.event)
+            return _asked(job, fact, PREDICTION, fact.event.terms, fact.event.terms.way)
         case PartialScoreReturned() if job.kind == PREDICTION:
             return _with_scores(_answered(job, fact.source), fact)
         case PredictionCompleted():
             return _reach(job, "scored", fact)
+    return _fold_identification(job, fact)
+
+
+def _fold_identification(job: Job, fact: Fact[Event]) -> Job:
+    match fact.event:
+        case IdentificationRequested() if not job.requested_by:
+            return _asked(job, fact, IDENTIFICATION, fact.event.terms, fact.event.terms.purpose)
+        case EncryptedProbabilitiesPosted():
+            return _answered(job, fact.source)
+        case CustomersIdentified():  # whatever a timer said before
+            return replace(job, state="identified", ended=fact.envelope.time, reason="")
     return job
 
 
@@ -162,13 +182,13 @@ def _requested(job: Job, fact: Fact[Event], event: TrainingRequested) -> Job:
     )
 
 
-def _asked_for_scores(job: Job, fact: Fact[Event], event: PredictionRequested) -> Job:
+def _asked(job: Job, fact: Fact[Event], kind: str, terms: Agreement, way: str) -> Job:
     return replace(
         job,
         requested_by=fact.source,
-        kind=PREDICTION,
-        profile=event.terms.way,
-        members=json.dumps(list(event.terms.data_parties)),
+        kind=kind,
+        profile=way,
+        members=json.dumps(list(terms.data_parties)),
         started=fact.envelope.time,
     )
 
@@ -204,4 +224,4 @@ def _end(job: Job, state: str, fact: Fact[Event], reason: str) -> Job:
     return replace(job, state=state, ended=fact.envelope.time, reason=storable(reason))
 
 
-JOBS = Projection("jobs", 3, (JOB_ROWS,), apply)
+JOBS = Projection("jobs", 4, (JOB_ROWS,), apply)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import Column, Connection, Select, Table, Text, func, insert, select, update
 
 from events.catalogue import CATALOGUE
+from projections.identified import IDENTIFIED
 from projections.jobs import JOBS
 from projections.labels import FINAL_LABELS
 from projections.loss_history import LOSS_HISTORY
@@ -19,7 +20,7 @@ from store import Entry
 from store.database import lock_while_creating, open_engine, parse_url
 from store.failures import database_failures
 
-PROJECTIONS = (JOBS, FINAL_LABELS, LOSS_HISTORY, MODEL_TABLE, TIMELINE)
+PROJECTIONS = (JOBS, FINAL_LABELS, IDENTIFIED, LOSS_HISTORY, MODEL_TABLE, TIMELINE)
 
 CHECKPOINTS = Table(
     "projection_checkpoints",

@@ -31,6 +31,7 @@ from tallystick.commands.broker import broker_app
 from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
 from tallystick.commands.features import features_app
+from tallystick.commands.identify import identify
 from tallystick.commands.job import job_app
 from tallystick.commands.log import log_app
 from tallystick.commands.mart import mart_app
@@ -82,6 +83,7 @@ app.command()(convert)
 app.add_typer(model_app, name="model")
 score_app.command()(precompute)
 app.add_typer(score_app, name="score")
+app.command()(identify)
 app.command()(serve)
 app.add_typer(features_app, name="features")
 app.add_typer(log_app, name="log")

@@ -6,7 +6,7 @@ TallyError        one message, no traceback, exit code 2
 ├── JobFailedError  the job ended without a model; exit code 1
 ├── JobLookupError  no such job in this party's log
 ├── IdFileError   the file of customers to be scored cannot be read
-├── ScoreFileError  the file for the scores cannot be written
+├── ScoreFileError  the file for scores or labels cannot be written
 ├── ModelCommandError  options that do not say which model is meant
 ├── BrokerFilesError  a broker cannot be prepared for these parties
 ├── ServingError  the serving process cannot start

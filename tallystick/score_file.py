@@ -49,8 +49,11 @@ def statuses(results: Results) -> list[str]:
 
 
 def write_scores(path: Path, results: Results, threshold: float | None) -> None:
+    write_table(path, score_table(results, threshold))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
     """Raises ScoreFileError; an older file stays until the new one is whole."""
-    table = score_table(results, threshold)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     write = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
     try:

@@ -17,6 +17,7 @@ from audit.report.story import (
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.event import Event
+from events.identifying import CustomersIdentified, IdentificationRequested
 from events.lifecycle import TrainingAccepted, TrainingDeclined, TrainingRequested
 from events.models import ModelEvaluated, ModelSaved, Quality
 from events.opening import Opening
@@ -234,6 +235,8 @@ def _figure(value: float | None) -> str:
 
 
 def _prediction(history: History) -> PredictionStory:
+    if isinstance(history.opening.event, IdentificationRequested):
+        return _identification(history)
     opening = history.one(PredictionRequested)
     terms = opening.event.terms
     outcome = "under way"
@@ -249,6 +252,25 @@ def _prediction(history: History) -> PredictionStory:
         asked_by=opening.source,
         model=terms.model_id,
         way=terms.way,
+        rows=terms.rows,
+        outcome=outcome,
+    )
+
+
+def _identification(history: History) -> PredictionStory:
+    opening = history.one(IdentificationRequested)
+    terms = opening.event.terms
+    outcome = "rejected" if history.is_over else "under way"
+    if identified := history.of(CustomersIdentified):
+        labelled = identified[0].event.labelled
+        outcome = f"{identified[0].event.known:,} identified"
+        outcome += f", {labelled:,} labelled 1" if labelled is not None else ""
+    return PredictionStory(
+        name=history.job,
+        time=opening.envelope.time,
+        asked_by=opening.source,
+        model=terms.model_id,
+        way="sweep" if terms.tau is None else f"labels at tau {terms.tau:g}",
         rows=terms.rows,
         outcome=outcome,
     )

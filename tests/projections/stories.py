@@ -1,13 +1,23 @@
 """What a bank's log says of a job, from the request to the quality of the model."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import rfc8785
 
-from events.envelope import Envelope
+from events.envelope import Envelope, PayloadReference
 from events.event import Event
+from events.identifying import (
+    CustomersIdentified,
+    CustomersScored,
+    EncryptedProbabilitiesPosted,
+    FinalLabelsRecorded,
+    IdentificationRequested,
+    IdentificationTerms,
+)
 from events.lifecycle import TrainingAccepted, TrainingRequested, TrainingStopped
 from events.models import ModelEvaluated, ModelSaved, Quality
 from events.predictions import (
@@ -142,6 +152,64 @@ class Story:
             threshold=threshold,
         )
         yield self.bank.says(completed, payloads={"results": kept})
+
+    def identification(
+        self,
+        payloads: PayloadStore,
+        labels: Mapping[str, int],
+        *,
+        tau: float = 0.03,
+        scores: Sequence[int | None] | None = None,
+        job: str = "identify-1",
+    ) -> Iterator[Envelope]:
+        """The bank asks; label 0 is that of a customer whom the partner lacks."""
+        rows, counts = len(labels), Counter(labels.values())
+        terms = IdentificationTerms(
+            members=MEMBERS, requester="bank", model_id="spring", tau=tau, rows=rows
+        )
+        asked = IdentificationRequested(terms=terms, secret_commitment=SOME_DIGEST)
+        yield (request := self.bank.says(asked, job))
+        scored = CustomersScored(
+            job=job,
+            model_id="spring",
+            version=1,
+            found=rows,
+            key_id=SOME_DIGEST,
+            modulus="f",
+            obfuscator_base="e",
+        )
+        known = self._document(payloads, "customers", list(labels))
+        yield self.bank.says(scored, cause=request, payloads=known)
+        posted = EncryptedProbabilitiesPosted(rows=rows, key_id=SOME_DIGEST)
+        for issuer in (self.bank, self.partner):
+            yield (last := issuer.says(posted, job, cause=request))
+        identified = CustomersIdentified(
+            model_id="spring",
+            purpose="labels",
+            tau=tau,
+            rows=rows,
+            known=rows - counts[0],
+            labelled=counts[1],
+        )
+        yield (told := self.arbiter.says(identified, job, cause=last))
+        recorded = FinalLabelsRecorded(
+            job=job,
+            model_id="spring",
+            version=1,
+            tau=tau,
+            rows=rows,
+            known=rows - counts[0],
+            labelled=counts[1],
+        )
+        document = {"customers": list(labels), "labels": list(labels.values()), "scores": scores}
+        kept = self._document(payloads, "labels", document)
+        yield self.bank.says(recorded, cause=told, payloads=kept)
+
+    def _document(
+        self, payloads: PayloadStore, name: str, document: object
+    ) -> dict[str, PayloadReference]:
+        stored = payloads.put(bytes(32), [json.dumps(document).encode()])
+        return {name: reference(name, "json", stored.commitment, (stored.size,), stored.size)}
 
 
 def append(log: Log, *envelopes: Envelope) -> None:

@@ -83,6 +83,7 @@ def test_catching_up_again_changes_nothing(log: Log, views: Views, payloads: Pay
 def test_the_digest_sees_every_value(log: Log, views: Views, payloads: PayloadStore) -> None:
     story = Story()
     append(log, *story.whole(payloads), *story.prediction(payloads, [0.25, 0.75]))
+    append(log, *story.identification(payloads, {"1": 1}))
     empty = views.digests()
     views.catch_up(log)
     full = views.digests()
