@@ -12,6 +12,7 @@ from bus.errors import (
     BrokerTlsError,
     BrokerUnreachableError,
     LoginRefusedError,
+    ParcelTooLargeError,
     TopologyError,
     VirtualHostError,
 )
@@ -28,6 +29,7 @@ NEEDS_A_PERSON = (
     AccessRefusedError,
     BrokerTlsError,
     LoginRefusedError,
+    ParcelTooLargeError,
     TopologyError,
     VirtualHostError,
 )
@@ -63,12 +65,23 @@ def explain_channel(error: BaseException, settings: BrokerSettings) -> BrokerErr
     if error.reply_code == _ACCESS_REFUSED:
         return AccessRefusedError(f"{text}: an administrator must grant it")
     if error.reply_code == _PRECONDITION_FAILED:
-        return TopologyError(f"{text}: delete it, or use the settings that it was made with")
+        return _precondition(text)
     if error.reply_code == _NOT_FOUND:
         return BrokerError(
             f"{text}: the user must be allowed to declare it, or somebody else do so"
         )
     return BrokerUnreachableError(text)
+
+
+def _precondition(text: str) -> BrokerError:
+    """One code for three things."""
+    if "timed out" in text:
+        return BrokerUnreachableError(
+            f"{text}: what was not acknowledged comes again (the broker's consumer_timeout)"
+        )
+    if "larger than" in text:
+        return ParcelTooLargeError(f"{text}: an administrator must allow 2 MiB (max_message_size)")
+    return TopologyError(f"{text}: delete it, or use the settings that it was made with")
 
 
 def is_refused(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ BusError
     ├── VirtualHostError          the virtual host is missing or closed to this user
     ├── BrokerTlsError            certificates do not fit
     ├── TopologyError             a queue or exchange exists with other settings
+    ├── ParcelTooLargeError       the broker's limit is below a parcel's
     └── AccessRefusedError        the user may not read its queue, or publish
 
 No message holds a password or anything of a parcel's body.
@@ -64,6 +65,10 @@ class BrokerTlsError(BrokerError):
 
 class TopologyError(BrokerError):
     """An exchange or queue of the same name exists with other settings."""
+
+
+class ParcelTooLargeError(BrokerError):
+    """The broker takes no messages of a parcel's size."""
 
 
 class AccessRefusedError(BrokerError):

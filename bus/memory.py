@@ -49,6 +49,10 @@ class _Queue:
     readers: list["MemoryEndpoint"] = field(default_factory=list)
     arrived: int = 0
 
+    @property
+    def waiting(self) -> int:
+        return len(self.ready) + len(self.delayed)
+
 
 class MemoryBroker:
     """All queues of one federation, guarded by one lock."""
@@ -59,8 +63,10 @@ class MemoryBroker:
         delivery_limit: int = DELIVERY_LIMIT,
         prefetch: int = PREFETCH,
         disturbance: Disturbance | None = None,
+        queue_limit: int | None = None,
     ) -> None:
         self.prefetch = prefetch
+        self._queue_limit = queue_limit
         self._delivery_limit = delivery_limit
         self._disturbance = disturbance
         self._random = Random(disturbance.seed if disturbance else 0)  # noqa: S311 -- faults
@@ -96,6 +102,8 @@ class MemoryBroker:
             queue = self._queues.get(parcel.recipient)
             if queue is None:
                 return Outcome.UNROUTABLE
+            if self._queue_limit is not None and queue.waiting >= self._queue_limit:
+                return Outcome.FULL
             queue.arrived += 1
             self._enqueue(queue, _Message(parcel))
             if self._happens("duplicate"):

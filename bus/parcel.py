@@ -24,7 +24,8 @@ class Outcome(StrEnum):
 
     CONFIRMED = "confirmed"
     UNROUTABLE = "unroutable"  # the recipient has no queue (yet)
-    REFUSED = "refused"  # the broker will not take it: permission, or a negative confirm
+    FULL = "full"  # the recipient's queue has reached its limit, or the broker cannot write
+    REFUSED = "refused"  # the broker will never take it: no permission, or it is too large
     LOST = "lost"  # the connection went before the confirm: unknown, send again
 
 

@@ -145,7 +145,7 @@ class Publisher:
             self._returned.discard(sending.properties.message_id)
             self._suspects = max(0, self._suspects - 1)
             if isinstance(method, Basic.Nack):
-                self._settle(sending, Outcome.REFUSED)
+                self._settle(sending, Outcome.FULL)
             else:
                 self._settle(sending, Outcome.UNROUTABLE if returned else Outcome.CONFIRMED)
         self._flush()

@@ -1,10 +1,12 @@
 """The publish pump: own events that recipients do not have yet go out, until each has confirmed.
 
 At least once, in order for each recipient, and no recipient waits for another. A recipient that
-has no queue yet keeps its events pending with a growing delay. Each payload is sealed once.
+has no queue yet, or a full one, keeps its events pending with a growing delay. Each payload is
+sealed once.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
@@ -34,6 +36,7 @@ MOST_UNNOTED = 100
 
 REASONS: Mapping[Outcome, str] = {
     Outcome.UNROUTABLE: "the recipient has no queue at the broker: has it ever been started?",
+    Outcome.FULL: "the recipient's queue is full: it has to run and read",
     Outcome.REFUSED: "the broker does not take it: check this user's permissions",
     Outcome.LOST: "the connection went before the broker confirmed",
 }
@@ -221,4 +224,5 @@ class Publisher:
         log.warning("not_delivered", recipient=recipient, reason=reason)
         if sending.outcome is Outcome.LOST:
             return False
-        return transaction.fail_delivery(position, recipient, reason, PARK_AFTER)
+        patience = sys.maxsize if sending.outcome is Outcome.FULL else PARK_AFTER
+        return transaction.fail_delivery(position, recipient, reason, patience)

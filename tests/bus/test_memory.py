@@ -53,3 +53,16 @@ def test_duplicates_come_as_deliveries_of_their_own() -> None:
     numbers = arrivals(Disturbance(1, duplicate=1.0))
 
     assert sorted(numbers) == sorted([*range(COUNT), *range(COUNT)])
+
+
+def test_a_full_queue_takes_parcels_again_once_it_was_read() -> None:
+    broker = MemoryBroker(queue_limit=2)
+    bank, partner = broker.endpoint("bank"), broker.endpoint("partner")
+    outcomes: list[Outcome] = []
+    for number in range(3):
+        bank.send(Parcel("bank", "partner", "envelope", {"number": number}, b""), outcomes.append)
+    assert outcomes == [Outcome.CONFIRMED, Outcome.CONFIRMED, Outcome.FULL]
+    delivery = partner.receive(0)
+    assert delivery is not None
+    bank.send(Parcel("bank", "partner", "envelope", {"number": 2}, b""), outcomes.append)
+    assert outcomes[3] is Outcome.CONFIRMED

@@ -127,6 +127,45 @@ def test_after_very_many_tries_a_delivery_is_parked_where_it_is_seen(
     assert waiting(bank) == []
 
 
+def test_a_full_queue_is_never_given_up(
+    parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a partner who reads nothing, then its events wait, with the reason."""
+    monkeypatch.setattr(publisher, "PARK_AFTER", 3)
+    bank, clock = parties["bank"], Clock()
+    endpoint = ScriptedEndpoint(lambda parcel: Outcome.FULL)
+    pump = Publisher(bank, endpoint, clock=clock)
+    request(bank)
+    for _ in range(10):
+        work(pump)
+        clock.now += 60
+    assert bank.log.parked() == []
+    assert [recipient for recipient, _ in waiting(bank)] == ["arbiter", "partner"]
+    assert all("is full" in str(reason) for _, reason in waiting(bank))
+    endpoint.answer = lambda parcel: Outcome.CONFIRMED
+    work(pump)
+    assert waiting(bank) == []
+
+
+def test_events_through_a_queue_that_holds_three_messages_all_arrive(
+    parties: dict[str, Party],
+) -> None:
+    """Given more events than the partner's queue holds, when it reads, it gets them all."""
+    broker, clock = MemoryBroker(queue_limit=3), Clock()
+    bank, partner = parties["bank"], Node(parties["partner"], broker)
+    broker.endpoint("arbiter").close()
+    pump = Publisher(bank, broker.endpoint("bank"), clock=clock)
+    jobs = [f"job-{number}" for number in range(12)]
+    for job in jobs:
+        request(bank, job=job)
+    for _ in range(40):
+        work(pump)
+        partner.receive(3)
+        clock.now += 60
+    assert [partner.party.log.stream_head("bank", job) is not None for job in jobs] == [True] * 12
+    assert [recipient for recipient, _ in waiting(bank) if recipient == "partner"] == []
+
+
 def test_what_was_lost_is_sent_again_and_not_counted(parties: dict[str, Party]) -> None:
     bank, clock = parties["bank"], Clock()
     answers = iter([Outcome.LOST] * 4)
