@@ -17,7 +17,7 @@ from party.errors import KeyFileError
 from party.folder import PartyFolder
 from party.identity import read_identity
 from party.projecting import views_address
-from party.settings import log_address, read_settings
+from party.settings import PartySettings, log_address, read_settings
 from party.trust import TrustedCards
 
 NO_PAYLOADS = Path("no payloads come with a database")
@@ -50,18 +50,23 @@ def open_log(place: str, cards: Sequence[PartyCard] = (), payloads: Path | None 
     return replace(copy, cards=known, own_cards=not names.issuperset(known))
 
 
-def _folder(path: Path) -> LogCopy:
-    """Only what an auditor needs is read; the party's own card as far as its keys are there."""
-    folder = PartyFolder(path.absolute())
-    settings = read_settings(folder)
+def known_cards(folder: PartyFolder, settings: PartySettings) -> dict[str, PartyCard]:
+    """The cards that a party trusts, and its own as far as its keys are there."""
     cards = {card.name: card for card in TrustedCards(folder.trusted)}
     with contextlib.suppress(KeyFileError):  # of a copy without secrets the auditor has the card
         cards[settings.name] = read_identity(folder.keys).card(settings.name, settings.role)
+    return cards
+
+
+def _folder(path: Path) -> LogCopy:
+    """Only what an auditor needs is read."""
+    folder = PartyFolder(path.absolute())
+    settings = read_settings(folder)
     database = DatabaseCopy(log_address(settings, folder))
     return LogCopy(
         place=str(path),
         party=settings.name,
-        cards=cards,
+        cards=known_cards(folder, settings),
         own_cards=True,
         head=database.head,
         scope=Scope(),

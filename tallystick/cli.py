@@ -27,6 +27,7 @@ from scoring.errors import ScoringError
 from store.errors import StoreError
 from tallystick.commands.audit import audit_app
 from tallystick.commands.bench import bench
+from tallystick.commands.board import board
 from tallystick.commands.broker import broker_app
 from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
@@ -88,6 +89,7 @@ app.command()(serve)
 app.add_typer(features_app, name="features")
 app.add_typer(log_app, name="log")
 app.add_typer(audit_app, name="audit")
+app.command()(board)
 app.add_typer(secret_app, name="secret")
 app.add_typer(projections_app, name="projections")
 app.command()(schema)

@@ -1,74 +1,118 @@
 """Each party's measure by round, as curves that also differ without colour."""
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
+from audit.report.rendering import measure
 from audit.report.story import Curve, JobStory
-from audit.report.svg import finished, line, picture, text
+from audit.report.svg import Point, dot, finished, group, line, picture, text
 
-COLOURS = ("#0b5fa5", "#a33b00", "#2c6e2f", "#6b2f8a", "#7a5c00", "#00686b")
-DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 4", "1 4")
-WIDTH, HEIGHT, MARGIN = 640, 260, 72
+SERIES = 6
+DASHES = ("", "6 4", "2 4", "9 3 2 3", "4 4", "1 5")
+WIDTH, HEIGHT = 440, 260
+LEFT, RIGHT, TOP, BOTTOM = 66, 16, 14, 58
+WORD = 7.5
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MOST_TICKS = 12
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a round and a value stand; logarithmic where values are far apart."""
+
+    last_round: int
+    low: float
+    high: float
+    logarithmic: bool
+
+    def place(self, number: int, value: float) -> Point:
+        across = (number - 1) / max(self.last_round - 1, 1)
+        span = self._scaled(self.high) - self._scaled(self.low)
+        up = (self._scaled(value) - self._scaled(self.low)) / (span or 1)
+        return (
+            LEFT + across * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM),
+        )
+
+    @property
+    def ticks(self) -> list[float]:
+        """Powers of ten, or five even steps."""
+        if not self.logarithmic:
+            return [self.low + (self.high - self.low) * step / 4 for step in range(5)]
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        return [10.0**power for power in range(first, last + 1)]
+
+    def _scaled(self, value: float) -> float:
+        return math.log10(value) if self.logarithmic else value
 
 
 def curves(job: JobStory) -> str:
-    """Each party's measure by round; on a logarithmic scale where values are far apart."""
-    points = [(number, value) for curve in job.curves for number, value in curve.values]
+    """Empty where the logs at hand know no measure."""
+    points = [point for curve in job.curves for point in curve.values]
     if not points:
         return ""
-    values = [value for _, value in points]
-    logarithmic = min(values) > 0 and max(values) / min(values) > 20
-    low, high = _scaled(min(values), logarithmic), _scaled(max(values), logarithmic)
-    last = max(number for number, _ in points)
-    svg = picture(WIDTH, HEIGHT, f"{job.curves[0].measure} by round of {job.name}")
-
-    def place(number: int, value: float) -> tuple[float, float]:
-        across = (number - 1) / max(last - 1, 1)
-        up = (_scaled(value, logarithmic) - low) / ((high - low) or 1)
-        return (
-            MARGIN + across * (WIDTH - 2 * MARGIN),
-            HEIGHT - MARGIN + 16 - up * (HEIGHT - 2 * MARGIN + 16),
-        )
-
-    _axes(svg, last, min(values), max(values), place_of=place)
+    scale = _scale_of(points, job.stops_below)
+    svg = picture(WIDTH, HEIGHT, f"{job.curves[0].measure} by round of {job.name}", "chart")
+    _axes(svg, scale)
+    if job.stops_below is not None and scale.low <= job.stops_below <= scale.high:
+        left, y = scale.place(1, job.stops_below)
+        line(svg, (left, y), (WIDTH - RIGHT, y), "limit")
+        words = f"flag below {job.stops_below:g}"
+        text(svg, (WIDTH - RIGHT, y - 5), words, "end", "limit-word halo")
     for number, curve in enumerate(job.curves):
-        _curve(svg, curve, number, [place(*point) for point in curve.values])
+        _curve(svg, curve, number, scale)
+    _legend(svg, job.curves)
     return finished(svg)
 
 
-def _axes(
-    svg: Element,
-    last: int,
-    low: float,
-    high: float,
-    place_of: "Callable[[int, float], tuple[float, float]]",
-) -> None:
-    left, bottom = place_of(1, low)
-    right, top = place_of(last, high)
-    right = max(right, WIDTH - MARGIN)
-    line(svg, (left, bottom), (right, bottom), stroke="#595959")
-    line(svg, (left, bottom), (left, top), stroke="#595959")
-    for value in (low, high):
-        text(svg, left - 6, place_of(1, value)[1] + 4, f"{value:.3g}", anchor="end")
-    for number in sorted({1, last}):
-        text(svg, place_of(number, low)[0], bottom + 18, f"round {number}", anchor="middle")
+def _scale_of(points: list[tuple[int, float]], limit: float | None) -> Scale:
+    values = [value for _, value in points]
+    low, high, last = min(values), max(values), max(number for number, _ in points)
+    if low > 0 and high / low > 20:
+        low, high = min(low, limit or low), max(high, limit or high)
+        low, high = 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high))
+        return Scale(last, low, high, logarithmic=True)
+    room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
+    return Scale(last, low - room, high + room, logarithmic=False)
 
 
-def _curve(svg: Element, curve: Curve, number: int, points: list[tuple[float, float]]) -> None:
-    colour = COLOURS[number % len(COLOURS)]
-    style = {"stroke": colour, "stroke_width": "2"}
-    style["stroke_dasharray"] = DASHES[number % len(DASHES)]
+def _axes(svg: Element, scale: Scale) -> None:
+    every = math.ceil(len(scale.ticks) / MOST_TICKS)
+    for value in scale.ticks[::every]:
+        left, y = scale.place(1, value)
+        line(svg, (left, y), (WIDTH - RIGHT, y), "grid")
+        word = _power(value) if scale.logarithmic else measure(value)
+        text(svg, (left - 8, y + 4), word, "end", "quiet")
+    bottom = HEIGHT - BOTTOM
+    line(svg, (LEFT, bottom), (WIDTH - RIGHT, bottom), "axis")
+    step = math.ceil(scale.last_round / MOST_TICKS)
+    for number in range(1, scale.last_round + 1, step):
+        x, _ = scale.place(number, scale.low)
+        line(svg, (x, bottom), (x, bottom + 4), "axis")
+        text(svg, (x, bottom + 17), str(number), "middle", "quiet")
+    text(svg, (WIDTH - RIGHT, HEIGHT - 10), "round", "end", "quiet")
+
+
+def _power(value: float) -> str:
+    """`10⁻⁴`."""
+    return "10" + str(round(math.log10(value))).translate(RAISED)
+
+
+def _curve(svg: Element, curve: Curve, number: int, scale: Scale) -> None:
+    series = group(svg, f"series-{number % SERIES}")
+    points = [scale.place(*point) for point in curve.values]
     for start, end in pairwise(points):
-        line(svg, start, end, **style)
-    for x, y in points:
-        SubElement(svg, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "3", "fill": colour})
-    y = HEIGHT - 8
-    x = MARGIN + 140 * number
-    line(svg, (x, y - 4), (x + 24, y - 4), **style)
-    text(svg, x + 30, y, curve.party)
+        line(series, start, end, dashes=DASHES[number % SERIES])
+    for point in points:
+        dot(series, point, 3.5)
 
 
-def _scaled(value: float, logarithmic: bool) -> float:
-    return math.log10(value) if logarithmic else value
+def _legend(svg: Element, shown: tuple[Curve, ...]) -> None:
+    x = float(LEFT)
+    for number, curve in enumerate(shown):
+        series = group(svg, f"series-{number % SERIES}")
+        line(series, (x, HEIGHT - 14), (x + 26, HEIGHT - 14), dashes=DASHES[number % SERIES])
+        text(series, (x + 32, HEIGHT - 10), curve.party)
+        x += 32 + WORD * len(curve.party) + 18

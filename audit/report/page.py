@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.comparison import Comparison, compare
 from audit.log_copy import LogCopy
 from audit.report.curves import curves
 from audit.report.diagram import sequence_diagram
+from audit.report.rendering import environment, stylesheet
 from audit.report.story import JobStory, PredictionStory
 from audit.report.telling import tell
 from audit.verification import Verification, verify
@@ -50,6 +50,11 @@ class Report:
     models: tuple[ModelStory, ...]
 
     @property
+    def refusals(self) -> list[tuple[str, Refusal]]:
+        """Every refusal, with the party that refused."""
+        return [(log.verification.party, one) for log in self.logs for one in log.refusals]
+
+    @property
     def holds(self) -> bool:
         verified = all(log.verification.holds for log in self.logs)
         return verified and (self.comparison is None or self.comparison.holds)
@@ -66,33 +71,31 @@ def make_report(copies: Sequence[LogCopy], *, cores: int = 1) -> Report:
         comparison=compare(copies, cores=cores) if len(copies) > 1 else None,
         jobs=tuple(jobs),
         predictions=tuple(predictions),
-        models=tuple(_models(copies[0], jobs)) if len(copies) == 1 else (),
+        models=tuple(models_of(copies[0], jobs)) if len(copies) == 1 else (),
     )
 
 
 def render(report: Report) -> str:
     """One HTML document that loads nothing from anywhere."""
-    environment = Environment(
-        loader=PackageLoader("audit.report", "pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["moment"] = _moment
-    pictures = {
-        # Made here from escaped text, so it goes into the page as it is.
-        job.name: (Markup(sequence_diagram(job)), Markup(curves(job)))  # noqa: S704
-        for job in report.jobs
-    }
-    return environment.get_template("report.html.jinja").render(
-        report=report,
-        pictures=pictures,
-        most_predictions=MOST_PREDICTIONS,
+    pictures = {job.name: pictures_of(job) for job in report.jobs}
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            pictures=pictures,
+            stylesheet=stylesheet(),
+            most_predictions=MOST_PREDICTIONS,
+        )
     )
 
 
-def _models(copy: LogCopy, jobs: Sequence[JobStory]) -> list[ModelStory]:
+def pictures_of(job: JobStory) -> tuple[Markup, Markup]:
+    """The sequence diagram and the curves: made of escaped text, so they go in as they are."""
+    return Markup(sequence_diagram(job)), Markup(curves(job))  # noqa: S704
+
+
+def models_of(copy: LogCopy, jobs: Sequence[JobStory]) -> list[ModelStory]:
     models = []
     for job in jobs:
         for fact in job.facts:
@@ -113,7 +116,3 @@ def _file_digest(copy: LogCopy) -> str:
         return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _moment(time: str) -> str:
-    return f"{time[:10]} {time[11:19]} UTC" if time else "–"

@@ -57,7 +57,11 @@ class DigestStory:
 
 @dataclass(frozen=True)
 class JobStory:
-    """One job. Private facts are told as far as the logs at hand hold them."""
+    """One job. Private facts are told as far as the logs at hand hold them.
+
+    `seconds` is from the request to the newest event; `stops_below` is where a party raises its
+    flag, if its measure tells.
+    """
 
     name: str
     kind: str
@@ -66,6 +70,10 @@ class JobStory:
     asked_by: str
     started: str
     ended: str
+    seconds: float
+    most_rounds: int
+    leak_budget: float
+    stops_below: float | None
     members: tuple[MemberStory, ...]
     terms: tuple[tuple[str, str], ...]
     rows: RowsAligned | None

@@ -1,6 +1,6 @@
 """Telling the story of each job from the facts of all logs at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 
@@ -14,6 +14,7 @@ from audit.report.story import (
     PredictionStory,
     RoundStory,
 )
+from events.card import PartyCard
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.event import Event
@@ -30,14 +31,15 @@ from handlers.coding import rank
 from handlers.history import History
 from handlers.leakage import leakage
 from projections.jobs import Job, fold
+from store.entry import Entry
 
 WITHOUT_A_PLACE = {"members", "optimiser"}
 
 
-def read_facts(copy: LogCopy) -> list[Fact[Event]]:
+def read_facts(entries: Iterable[Entry]) -> list[Fact[Event]]:
     """Every event that can be read; the others are findings of `verify`."""
     facts = []
-    for entry in copy.entries():
+    for entry in entries:
         try:
             facts.append(CATALOGUE.read(entry.envelope))
         except (EventError, ValueError):
@@ -47,16 +49,17 @@ def read_facts(copy: LogCopy) -> list[Fact[Event]]:
 
 def tell(copies: Sequence[LogCopy]) -> tuple[list[JobStory], list[PredictionStory]]:
     """Trainings and predictions, the oldest first."""
-    logs = [read_facts(copy) for copy in copies]
+    logs = [read_facts(copy.entries()) for copy in copies]
+    cards = {name: card for copy in copies for name, card in copy.cards.items()}
     jobs, predictions = [], []
     for name in dict.fromkeys(fact.job for facts in logs for fact in facts if fact.job):
         history, facts = _merged(name, logs)
         if not history.is_known:
             continue
         if isinstance(history.opening.event, TrainingRequested):
-            jobs.append(_job(history, facts, copies))
+            jobs.append(tell_training(history, facts, cards))
         else:
-            predictions.append(_prediction(history))
+            predictions.append(tell_prediction(history))
     return jobs, predictions
 
 
@@ -75,7 +78,10 @@ def _merged(name: str, logs: Sequence[list[Fact[Event]]]) -> tuple[History, list
     return History(name, facts), facts
 
 
-def _job(history: History, facts: list[Fact[Event]], copies: Sequence[LogCopy]) -> JobStory:
+def tell_training(
+    history: History, facts: Sequence[Fact[Event]], cards: Mapping[str, PartyCard]
+) -> JobStory:
+    """`facts` are those of the history; `cards` are by party, and only for their fingerprints."""
     state = reduce(fold, facts, Job(history.job))
     terms = history.terms
     aligned = [fact.event for fact in history.of(RowsAligned)]
@@ -87,7 +93,11 @@ def _job(history: History, facts: list[Fact[Event]], copies: Sequence[LogCopy]) 
         asked_by=state.requested_by,
         started=state.started or "",
         ended=state.ended or "",
-        members=tuple(_members(history, copies)),
+        seconds=_seconds(state.started or "", state.ended or facts[-1].envelope.time),
+        most_rounds=terms.optimiser.maximum_rounds,
+        leak_budget=terms.leak_budget,
+        stops_below=terms.optimiser.stop_threshold if terms.profile == "default" else None,
+        members=tuple(_members(history, cards)),
         terms=tuple(_terms(terms)),
         rows=aligned[0] if aligned else None,
         rounds=tuple(_rounds(history)),
@@ -99,8 +109,7 @@ def _job(history: History, facts: list[Fact[Event]], copies: Sequence[LogCopy]) 
     )
 
 
-def _members(history: History, copies: Sequence[LogCopy]) -> list[MemberStory]:
-    cards = {name: card for copy in copies for name, card in copy.cards.items()}
+def _members(history: History, cards: Mapping[str, PartyCard]) -> list[MemberStory]:
     members, committed = [], _committed(history)
     for member in history.agreement.members:
         accepted = history.of(TrainingAccepted, source=member.name)
@@ -234,7 +243,7 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _prediction(history: History) -> PredictionStory:
+def tell_prediction(history: History) -> PredictionStory:
     if isinstance(history.opening.event, IdentificationRequested):
         return _identification(history)
     opening = history.one(PredictionRequested)

@@ -1,0 +1,119 @@
+"""The trainings of a log that grows: folded once, and read on from where they were read to."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from markupsafe import Markup
+
+from audit.findings import Check
+from audit.live_log import LiveLog
+from audit.log_copy import LogCopy, Scope
+from audit.payload_files import FolderPayloads
+from audit.report.page import ModelStory, models_of, pictures_of
+from audit.report.story import JobStory
+from audit.report.telling import read_facts, tell_training
+from audit.verification import EVERY_CHECK, Verification, verify
+from events.card import PartyCard
+from events.lifecycle import TrainingRequested
+from handlers.history import History
+from projections.jobs import Job, fold
+from store.entry import Entry
+from tallystick.board.watched import Watched
+
+UNDER_WAY = ("requested", "accepted", "training")
+MOST_KEPT = 8
+# Payloads may be gigabytes, and a tree is of a whole log: the report checks both.
+CHECKS = EVERY_CHECK - {Check.PAYLOADS, Check.TREE}
+
+
+@dataclass(frozen=True)
+class ToldJob:
+    """A training as it stood when its newest event was at `position`."""
+
+    position: int
+    story: JobStory
+    history: History
+    diagram: Markup
+    curves: Markup
+    models: tuple[ModelStory, ...]
+    verification: Verification
+
+
+class JobStories:
+    """For several threads."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._jobs: dict[str, tuple[Job, int]] = {}
+        self._reached = 0
+        self._told: OrderedDict[str, ToldJob] = OrderedDict()
+        self._changing = threading.Lock()
+
+    def all(self, log: LiveLog) -> list[Job]:
+        """Every training, the newest first."""
+        with self._changing:
+            head = log.head()
+            for name in log.jobs_begun(TrainingRequested.type_name(), self._reached, head):
+                self._jobs.setdefault(name, (Job(name), 0))
+            self._reached = head
+            for name, (job, position) in self._jobs.items():
+                if log.last_position(name) > position:
+                    self._jobs[name] = _folded(job, position, log.job(name, position))
+            return [job for job, _ in reversed(self._jobs.values())]
+
+    def told(self, log: LiveLog, name: str) -> ToldJob | None:
+        """One training in full; None where the log has no such."""
+        position = log.last_position(name)
+        with self._changing:
+            known = self._told.get(name)
+        if known is not None and known.position == position:
+            return known
+        if not position or (told := self._tell(log, name)) is None:
+            return None
+        with self._changing:
+            self._told[name] = told
+            self._told.move_to_end(name)
+            while len(self._told) > MOST_KEPT:
+                self._told.popitem(last=False)
+        return told
+
+    def _tell(self, log: LiveLog, name: str) -> ToldJob | None:
+        entries = log.job(name)
+        facts = read_facts(entries)
+        history = History(name, facts)
+        if not history.has(TrainingRequested):
+            return None
+        cards = self._watched.cards()
+        story = tell_training(history, facts, cards)
+        diagram, curves = pictures_of(story)
+        copy = self._copy(entries, name, cards)
+        return ToldJob(
+            position=entries[-1].position,
+            story=story,
+            history=history,
+            diagram=diagram,
+            curves=curves,
+            models=tuple(models_of(copy, [story])),
+            verification=verify(copy, checks=CHECKS),
+        )
+
+    def _copy(self, entries: list[Entry], job: str, cards: Mapping[str, PartyCard]) -> LogCopy:
+        """The events of the job as if they had been exported."""
+        return LogCopy(
+            place=str(self._watched.folder.path),
+            party=self._watched.name,
+            cards=cards,
+            own_cards=True,
+            head=len(entries),
+            scope=Scope(job=job),
+            entries=lambda: iter(entries),
+            payloads=FolderPayloads(self._watched.folder.payloads),
+        )
+
+
+def _folded(job: Job, position: int, entries: list[Entry]) -> tuple[Job, int]:
+    reached = entries[-1].position if entries else position
+    return reduce(fold, read_facts(entries), job), reached
