@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +12,16 @@ from audit.database_copy import read_only_engine
 from audit.errors import LogPlaceError
 from audit.live_log import LiveLog
 from party.projecting import views_address
-from party.pulse import BEAT_SECONDS, LINK, REACTOR, Pulse, PumpPulse, read_pulses
+from party.pulse import LINK, REACTOR, read_pulses
 from party.reactor import CURSOR
 from projections.views import CHECKPOINTS
 from store.database import parse_url
 from store.entry import Refusal, Undelivered
 from store.failures import database_failures
-from tallystick.board.processes import Process, holder_of
+from tallystick.board.attention import count_events, delays, trouble
+from tallystick.board.processes import Part, broker_of, holder_of, part_of
 from tallystick.board.watched import Watched
 
-OLD_BEATS = 5
-CONNECTED = "connected"
 LITTLE_BYTES, LITTLE_SHARE = 1 << 30, 0.05
 SIZES_LAST_SECONDS = 30.0
 
@@ -48,23 +47,6 @@ class Disk:
     @property
     def is_full(self) -> bool:
         return self.free < LITTLE_BYTES or self.free < LITTLE_SHARE * self.total
-
-
-@dataclass(frozen=True)
-class Part:
-    """A process of the party: `since` and its failing pumps as it told last, if it does."""
-
-    process: Process
-    since: str = ""
-    failing: tuple[PumpPulse, ...] = ()
-
-    @property
-    def state(self) -> str:
-        return self.process.state
-
-    @property
-    def pid(self) -> int | None:
-        return self.process.pid
 
 
 @dataclass(frozen=True)
@@ -99,9 +81,9 @@ class HealthReader:
     def read(self, log: LiveLog, jobs_under_way: int) -> Health:
         folder = self._watched.folder
         pulses = {pulse.process: pulse for pulse in read_pulses(folder)}
-        link = _part(holder_of(folder.lock), pulses.get(LINK))
-        reactor = _part(holder_of(folder.path / "reactor.lock"), pulses.get(REACTOR))
-        broker = _broker(pulses.get(LINK)) if link.state == "runs" else ""
+        link = part_of(holder_of(folder.lock), pulses.get(LINK))
+        reactor = part_of(holder_of(folder.path / "reactor.lock"), pulses.get(REACTOR))
+        broker = broker_of(pulses.get(LINK)) if link.state == "runs" else ""
         head, waiting, held, disk = log.head(), log.undelivered(), log.held(), self._disk()
         reacted = min(log.cursor(CURSOR), head)
         return Health(
@@ -121,8 +103,8 @@ class HealthReader:
             refusals=log.refusals(),
             disk=disk,
             attention=(
-                *_trouble(link, reactor, broker, jobs_under_way),
-                *_delays(waiting, held),
+                *trouble(link, reactor, broker, jobs_under_way),
+                *delays(waiting, held),
                 *(("the disk is nearly full",) if disk.is_full else ()),
             ),
         )
@@ -168,7 +150,7 @@ def _receiving(held: tuple[tuple[str, str, int], ...]) -> PumpState:
     waits = sum(count for _, _, count in held)
     words = "nothing waits"
     if waits:
-        words = f"{_events(waits)} came before the one they follow, and wait for it"
+        words = f"{count_events(waits)} came before the one they follow, and wait for it"
     return PumpState("receive", "checks and appends", waits, words)
 
 
@@ -177,65 +159,12 @@ def _publishing(waiting: tuple[Undelivered, ...]) -> PumpState:
     words = "everything is confirmed"
     if behind:
         recipients = sorted({one.recipient for one in waiting})
-        words = f"{_events(behind)} not confirmed yet by {', '.join(recipients)}"
+        words = f"{count_events(behind)} not confirmed yet by {', '.join(recipients)}"
     return PumpState("publish", "sends until confirmed", behind, words)
 
 
 def _behind(events: int) -> str:
-    return f"{_events(events)} behind" if events else "up to date"
-
-
-def _events(number: int) -> str:
-    return f"{number:,} event{'' if number == 1 else 's'}"
-
-
-def _part(process: Process, pulse: Pulse | None) -> Part:
-    """A process that is gone leaves its last words behind: they say nothing of now."""
-    if pulse is None or pulse.age > OLD_BEATS * BEAT_SECONDS:
-        return Part(process)
-    if process.state == "not known":
-        process = Process("runs", pulse.pid)
-    if process.state != "runs":
-        return Part(process)
-    failing = tuple(pump for pump in pulse.pumps if pump.failing)
-    return Part(process, pulse.since, failing)
-
-
-def _broker(pulse: Pulse | None) -> str:
-    if pulse is None or pulse.broker is None or pulse.age > OLD_BEATS * BEAT_SECONDS:
-        return ""
-    told = pulse.broker
-    if not told.connected:
-        return f"not connected{': ' + told.last_error if told.last_error else ''}"
-    return f"connected, but takes nothing: {told.blocked}" if told.blocked else CONNECTED
-
-
-def _trouble(link: Part, reactor: Part, broker: str, jobs_under_way: int) -> Iterator[str]:
-    """What keeps the party from working."""
-    if link.state == "does not run" and jobs_under_way:
-        jobs = "a training is" if jobs_under_way == 1 else f"{jobs_under_way} trainings are"
-        yield f"the party does not run, though {jobs} under way: `tally party run` goes on"
-    if broker not in ("", CONNECTED):
-        yield f"the broker: {broker}"
-    for part in (link, reactor):
-        for pump in part.failing:
-            yield f"{pump.name} fails: {pump.last_failure or 'no reason is told'}"
-
-
-def _delays(
-    waiting: tuple[Undelivered, ...], held: tuple[tuple[str, str, int], ...]
-) -> Iterator[str]:
-    """What does not get on, either way."""
-    for one in waiting:
-        if one.state == "parked":
-            yield (
-                f"{_events(one.events)} for {one.recipient} given up: {one.reason or 'no reason'}; "
-                "`tally party status` shows them"
-            )
-        elif one.reason:
-            yield f"{_events(one.events)} for {one.recipient}: {one.reason}"
-    for source, stream, count in held:
-        yield f"{_events(count)} of {source} in {stream} wait for the one before them"
+    return f"{count_events(events)} behind" if events else "up to date"
 
 
 def _size(*places: Path) -> int:

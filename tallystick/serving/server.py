@@ -45,5 +45,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ServingError(f"{host}:{port} cannot be listened at: {error.strerror}") from None
+        raise ServingError(
+            f"{host}:{port} cannot be listened at: {error.strerror}; --port takes another"
+        ) from None
     return listener
