@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import reduce
 
 from audit.log_copy import LogCopy
+from audit.report.requests import tell_prediction
 from audit.report.story import (
     Curve,
     DigestStory,
@@ -18,11 +19,9 @@ from events.card import PartyCard
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.event import Event
-from events.identifying import CustomersIdentified, IdentificationRequested
 from events.lifecycle import TrainingAccepted, TrainingDeclined, TrainingRequested
 from events.models import ModelEvaluated, ModelSaved, Quality
 from events.opening import Opening
-from events.predictions import PredictionCompleted, PredictionRequested
 from events.preparation import FeaturesPrepared, PublicKeyIssued, RowsAligned
 from events.rounds import LossRecorded, RoundCompleted, StopFlagRaised
 from events.terms import Agreement
@@ -241,45 +240,3 @@ def _quality(history: History) -> list[tuple[str, str, str]]:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
-
-
-def tell_prediction(history: History) -> PredictionStory:
-    if isinstance(history.opening.event, IdentificationRequested):
-        return _identification(history)
-    opening = history.one(PredictionRequested)
-    terms = opening.event.terms
-    outcome = "under way"
-    if history.is_over:
-        outcome = "rejected"
-    elif completed := history.of(PredictionCompleted):
-        outcome = f"{completed[0].event.scored:,} scored"
-    elif history.has_from_all(CATALOGUE.types["PartialScoreReturned"], terms.data_parties):
-        outcome = "answered by all"
-    return PredictionStory(
-        name=history.job,
-        time=opening.envelope.time,
-        asked_by=opening.source,
-        model=terms.model_id,
-        way=terms.way,
-        rows=terms.rows,
-        outcome=outcome,
-    )
-
-
-def _identification(history: History) -> PredictionStory:
-    opening = history.one(IdentificationRequested)
-    terms = opening.event.terms
-    outcome = "rejected" if history.is_over else "under way"
-    if identified := history.of(CustomersIdentified):
-        labelled = identified[0].event.labelled
-        outcome = f"{identified[0].event.known:,} identified"
-        outcome += f", {labelled:,} labelled 1" if labelled is not None else ""
-    return PredictionStory(
-        name=history.job,
-        time=opening.envelope.time,
-        asked_by=opening.source,
-        model=terms.model_id,
-        way="sweep" if terms.tau is None else f"labels at tau {terms.tau:g}",
-        rows=terms.rows,
-        outcome=outcome,
-    )
