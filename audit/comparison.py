@@ -6,7 +6,8 @@ from itertools import combinations
 
 from pydantic import computed_field
 
-from audit.envelope_checks import Line, at, examine_all
+from audit.envelope_checks import Line, at
+from audit.examining import examine_all
 from audit.findings import Check, CheckResult, Findings
 from audit.job_checks import finding
 from audit.log_copy import LogCopy

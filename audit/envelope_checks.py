@@ -1,9 +1,6 @@
-"""What an event shows by itself: form, identity, schema and signature. Each on its own core."""
+"""What an event shows by itself: form, identity, schema and signature."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from itertools import chain, islice
-from multiprocessing import get_context
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,9 +13,6 @@ from events.errors import EnvelopeError, EventError, IdentityError, SignatureErr
 from events.event import Event
 from events.merkle import leaf_hash
 from store.entry import Entry
-
-CHUNK = 1_000
-WORTH_A_PROCESS = 20 * CHUNK  # a process takes seconds to begin
 
 
 class Line(NamedTuple):
@@ -111,51 +105,3 @@ def at(line: Line, check: Check, detail: str) -> Finding:
         source=line.source,
         job=line.job,
     )
-
-
-def examine_all(
-    entries: Iterable[Entry],
-    cards: Mapping[str, PartyCard],
-    *,
-    signatures: bool = True,
-    cores: int = 1,
-) -> Iterator[Examined]:
-    """Every entry in its order, on as many cores as are worth it."""
-    waiting = iter(entries)
-    first = list(islice(waiting, WORTH_A_PROCESS))
-    if cores == 1 or len(first) < WORTH_A_PROCESS:
-        checks = EnvelopeChecks(cards, signatures=signatures)
-        yield from map(checks.examine, first)
-        yield from map(checks.examine, waiting)
-        return
-    with ProcessPoolExecutor(
-        cores,
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(dict(cards), signatures),
-    ) as pool:
-        open_chunks: list[Future[list[Examined]]] = []
-        for chunk in _chunks(chain(first, waiting)):
-            open_chunks.append(pool.submit(_examine, chunk))
-            if len(open_chunks) > 2 * cores:
-                yield from open_chunks.pop(0).result()
-        for future in open_chunks:
-            yield from future.result()
-
-
-def _chunks(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while chunk := list(islice(entries, CHUNK)):
-        yield chunk
-
-
-_checks: list[EnvelopeChecks] = []
-
-
-def _begin(cards: dict[str, PartyCard], signatures: bool) -> None:
-    """Once a process."""
-    _checks[:] = [EnvelopeChecks(cards, signatures=signatures)]
-
-
-def _examine(chunk: list[Entry]) -> list[Examined]:
-    """Facts are costly to send and cheap to read again."""
-    return [_checks[0].examine(entry)._replace(fact=None) for entry in chunk]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import computed_field
 
-from audit.envelope_checks import Examined, examine_all
+from audit.envelope_checks import Examined
+from audit.examining import examine_all
 from audit.findings import Check, CheckResult, Findings
 from audit.job_checks import JobChecks
 from audit.log_copy import LogCopy

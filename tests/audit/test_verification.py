@@ -1,18 +1,23 @@
 """What a log shows by itself: every check holds on an honest one, in every form of it (D4)."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audit import envelope_checks
+from audit import examining
+from audit.comparison import compare
 from audit.export import export_log
 from audit.findings import Check
 from audit.log_copy import Scope
 from audit.opening import open_log
 from audit.standalone_verify import verify as verify_alone
 from audit.verification import EVERY_CHECK, QUICK_CHECKS, verify
+from store.entry import Entry
 from tests.audit.conftest import JOB, Federation
 from tests.tallystick.federations import tally, well
 
@@ -58,23 +63,55 @@ def test_the_notes_say_what_could_not_be_seen(federation: Federation, tmp_path: 
         assert given_notes[Check.SIGNATURES] == ()
 
 
-def test_several_cores_find_the_same(
-    federation: Federation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are worth it at once, and chunks do not fit evenly."""
+    monkeypatch.setattr(examining, "WORTH_A_PROCESS", 11)
+    monkeypatch.setattr(examining, "BEGINS_ALONE", 7)
+    monkeypatch.setattr(examining, "CHUNK", 3)
+
+
+def spoilt(entries: list[Entry]) -> list[Entry]:
+    """Every way in which bytes can be wrong, one event after the other."""
+    ways: list[Callable[[bytes], bytes]] = [
+        lambda line: line,
+        lambda line: line.replace(b'"type":"', b'"type":"Un'),
+        lambda line: line.replace(b'"time":"2', b'"time":"1'),
+        lambda line: line + b" ",
+        lambda line: line[:-1],
+        lambda line: line.replace(b'"signature":"', b'"signature":"A'),
+        lambda line: line.replace(b'"sequence":', b'"sequence":1'),
+        lambda line: line.replace(b'"data":{', b'"data":{"\xc3\xa9":1.0,'),
+        lambda line: line.replace(b'"data":{', b'"data":{"a":1e999,'),
+        lambda line: b"\xff" + line,
+        lambda line: b"",
+    ]
+    made = [
+        Entry(one.position, way(one.canonical))
+        for one, way in zip(entries, cycle(ways), strict=False)
+    ]
+    return [*made[:20], *made[21:30], made[30], made[30], *reversed(made[31:])]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_several_cores_find_the_same_in_the_same_words(
+    federation: Federation, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(envelope_checks, "WORTH_A_PROCESS", 8)
-    monkeypatch.setattr(envelope_checks, "CHUNK", 8)
     path = tmp_path / "log.tally"
     export_log(federation["bank"], path)
     partner = federation["partner"].card
     changed = partner.model_copy(update={"signing_key": federation["bank"].card.signing_key})
-    from dataclasses import replace
-
     with open_log(str(path)) as copy:
+        entries = spoilt(list(copy.entries()))
+        broken = replace(copy, entries=lambda: iter(entries))
         false = replace(copy, cards={**copy.cards, "partner": changed})
-        assert verify(copy, cores=2) == verify(copy)
-        one, two = verify(false), verify(false, cores=2)
-    assert one == two
-    assert not one.holds
+        for one, holds in ((copy, True), (false, False), (broken, False)):
+            alone = verify(one)
+            assert alone.holds is holds
+            assert verify(one, cores=3) == alone
+            assert compare([one, copy], cores=2) == compare([one, copy])
+    found = {check.check for check in alone.checks if check.findings}
+    assert found >= {Check.FORMAT, Check.SCHEMA, Check.SIGNATURES, Check.SEQUENCE, Check.TREE}
 
 
 def test_quick_checks_ask_for_no_signature_and_no_payload(federation: Federation) -> None:
