@@ -125,7 +125,7 @@ def _read(path: Path, archive: ZipFile) -> LogCopy:
         head=manifest.size,
         scope=Scope(manifest.job, manifest.private),
         entries=lambda: _entries(archive, positions),
-        payloads=ZipPayloads(archive, names),
+        payloads=ZipPayloads(path, archive, names),
         refusals=tuple(
             Refusal(**one.model_dump()) for one in _documents(archive, REFUSALS, _Refusal)
         ),
