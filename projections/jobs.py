@@ -1,7 +1,8 @@
 """Jobs: where each one stands, as this party's log knows it (requirement D3)."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -41,7 +42,14 @@ from events.predictions import (
 from events.preparation import PublicKeyIssued
 from events.terms import Agreement
 from events.vocabulary import Role
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection, storable
+from projections.projection import (
+    METADATA,
+    WHOLE_NUMBER,
+    Payloads,
+    Placed,
+    Projection,
+    storable,
+)
 
 THEN = "; then "
 PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored", "identified")
@@ -90,7 +98,7 @@ class Job:
 
 
 # Built once: that takes longer than running them.
-ONE = select(JOB_ROWS).where(JOB_ROWS.c.job == bindparam("name"))
+KNOWN = select(JOB_ROWS).where(JOB_ROWS.c.job.in_(bindparam("names", expanding=True)))
 ADD = insert(JOB_ROWS)
 CHANGE = (
     update(JOB_ROWS)
@@ -99,17 +107,24 @@ CHANGE = (
 )
 
 
-def apply(connection: Connection, _position: int, fact: Fact[Event], _payloads: Payloads) -> None:
-    name = storable(fact.job)
-    if not name or isinstance(fact.event, OF_A_MODEL):
-        return
-    row = connection.execute(ONE, {"name": name}).mappings().first()
-    before = Job(**row) if row else Job(name)
-    after = asdict(fold(before, fact))
-    if row is None:
-        connection.execute(ADD, after)
-    elif after != asdict(before):
-        connection.execute(CHANGE, {**after, "name": name})
+def apply(connection: Connection, facts: Sequence[Placed], _payloads: Payloads) -> None:
+    """Each job is read once and written once, however many facts there are of it."""
+    told = [
+        (name, fact)
+        for _, fact in facts
+        if (name := storable(fact.job)) and not isinstance(fact.event, OF_A_MODEL)
+    ]
+    names = {name for name, _ in told}
+    rows = connection.execute(KNOWN, {"names": sorted(names)}).mappings() if names else ()
+    before = {row["job"]: Job(**row) for row in rows}
+    after = dict(before)
+    for name, fact in told:
+        after[name] = fold(after.get(name) or Job(name), fact)
+    if added := [vars(job) for name, job in after.items() if name not in before]:
+        connection.execute(ADD, added)
+    if changed := [job for name, job in before.items() if after[name] != job]:
+        rows_now = [{**vars(after[job.job]), "name": job.job} for job in changed]
+        connection.execute(CHANGE, rows_now)
 
 
 def jobs() -> Select[*tuple[Any, ...]]:
@@ -124,7 +139,8 @@ def trainings() -> Select[*tuple[Any, ...]]:
 
 def fold(job: Job, fact: Fact[Event]) -> Job:
     """The job after one more fact. Facts of different issuers may come in any order."""
-    job = replace(job, round=max(job.round, getattr(fact.event, "round", 0)))
+    number = getattr(fact.event, "round", 0)
+    job = replace(job, round=number) if number > job.round else job
     match fact.event:
         case TrainingRequested() if not job.requested_by:
             job = _with_answers(_requested(job, fact, fact.event))

@@ -1,6 +1,7 @@
 """Final labels: what was decided about each customer, by model and threshold (D3, S3, L3)."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Double, Select, Table, Text, delete, insert, select
@@ -9,7 +10,7 @@ from events.catalogue import Fact
 from events.event import Event
 from events.identifying import FinalLabelsRecorded
 from events.predictions import PredictionCompleted
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Placed, Projection
 from scoring.results import Results, decode_results, labels_of
 
 PAGE = 5000
@@ -28,7 +29,12 @@ LABELS = Table(
 )
 
 
-def apply(connection: Connection, _position: int, fact: Fact[Event], payloads: Payloads) -> None:
+def apply(connection: Connection, facts: Sequence[Placed], payloads: Payloads) -> None:
+    for _, fact in facts:
+        _label(connection, fact, payloads)
+
+
+def _label(connection: Connection, fact: Fact[Event], payloads: Payloads) -> None:
     """The newest label of a customer, by a model at a threshold, takes the place of an older one.
 
     Without a threshold only classes are labels; a threshold of F is written `tau 0.03`. `value` is

@@ -1,13 +1,12 @@
 """Loss history: what each round was worth to this party (requirements D3, T8)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Double, Select, Table, Text, insert, select
 
-from events.catalogue import Fact
-from events.event import Event
 from events.rounds import LossRecorded
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Placed, Projection
 
 LOSSES = Table(
     "projection_loss_history",
@@ -21,18 +20,21 @@ LOSSES = Table(
 )
 
 
-def apply(connection: Connection, position: int, fact: Fact[Event], _payloads: Payloads) -> None:
-    if isinstance(fact.event, LossRecorded):
-        connection.execute(
-            insert(LOSSES).values(
-                position=position,
-                job=fact.job,
-                party=fact.source,
-                round=fact.event.round,
-                measure=fact.event.measure,
-                value=fact.event.value,
-            )
-        )
+def apply(connection: Connection, facts: Sequence[Placed], _payloads: Payloads) -> None:
+    rows = [
+        {
+            "position": position,
+            "job": fact.job,
+            "party": fact.source,
+            "round": fact.event.round,
+            "measure": fact.event.measure,
+            "value": fact.event.value,
+        }
+        for position, fact in facts
+        if isinstance(fact.event, LossRecorded)
+    ]
+    if rows:
+        connection.execute(insert(LOSSES), rows)
 
 
 def losses(job: str) -> Select[*tuple[Any, ...]]:

@@ -4,7 +4,7 @@ It reads of a model's document: `intercept`, and of each of `variables` its `nam
 each bin its `label` and `weight`. What else the document says is for others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,10 +22,9 @@ from sqlalchemy import (
 )
 
 from events.catalogue import Fact
-from events.event import Event
 from events.models import ModelSaved
 from projections.errors import ModelDocumentError
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Placed, Projection
 
 INTERCEPT = "(intercept)"
 
@@ -82,10 +81,16 @@ class ModelDocument(_Read):
                 yield variable.name, one.label, one.weight
 
 
-def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
+def apply(connection: Connection, facts: Sequence[Placed], payloads: Payloads) -> None:
     """Every party's models are listed; the weights are those of the halves that we hold."""
-    if not isinstance(fact.event, ModelSaved):
-        return
+    for position, fact in facts:
+        if isinstance(fact.event, ModelSaved):
+            _list(connection, position, Fact(fact.envelope, fact.event), payloads)
+
+
+def _list(
+    connection: Connection, position: int, fact: Fact[ModelSaved], payloads: Payloads
+) -> None:
     commitment = fact.payload("model").commitment
     same = (MODELS.c.job == fact.job) & (MODELS.c.party == fact.source)
     earlier = connection.scalar(select(func.count()).select_from(MODELS).where(same)) or 0

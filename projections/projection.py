@@ -1,8 +1,8 @@
 """What a projection is: tables, and how each fact changes them (requirement D3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table
 
@@ -21,15 +21,22 @@ class Payloads(Protocol):
     def read(self, commitment: str) -> bytes: ...
 
 
-Apply = Callable[[Connection, int, Fact[Event], Payloads], None]
+class Placed(NamedTuple):
+    """A fact, and where it stands in the log."""
+
+    position: int
+    fact: Fact[Event]
+
+
+Apply = Callable[[Connection, Sequence[Placed], Payloads], None]
 
 
 @dataclass(frozen=True)
 class Projection:
     """A view over the log. A change to `tables` or `apply` is a new `version`.
 
-    `apply` gets every fact once, in order of position, and reads nothing but the fact, its payload
-    and its own tables: so the same log always makes the same rows.
+    `apply` gets every fact once, in order of position, some at a time, and reads nothing but the
+    facts, their payloads and its own tables: so the same log always makes the same rows.
     """
 
     name: str
@@ -40,4 +47,6 @@ class Projection:
 
 def storable(text: str) -> str:
     """Text of another party, without what would break a table or play tricks on a terminal."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "�" for character in text)

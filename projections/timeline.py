@@ -1,12 +1,20 @@
 """Timeline: the log as a readable sequence; who, what, job, round, sizes, cause (D3, D4)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, String, Table, Text, insert, select
 
 from events.catalogue import Fact
 from events.event import Event
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection, storable
+from projections.projection import (
+    METADATA,
+    WHOLE_NUMBER,
+    Payloads,
+    Placed,
+    Projection,
+    storable,
+)
 
 LONGEST_TEXT = 80
 LONGEST_WORD = 40  # longer ones are keys and digests, which nobody reads
@@ -32,9 +40,14 @@ TIMELINE_ROWS = Table(
 ADD = insert(TIMELINE_ROWS)  # built once: that takes longer than running it
 
 
-def apply(connection: Connection, position: int, fact: Fact[Event], _payloads: Payloads) -> None:
+def apply(connection: Connection, facts: Sequence[Placed], _payloads: Payloads) -> None:
+    if facts:
+        connection.execute(ADD, [_row(one.position, one.fact) for one in facts])
+
+
+def _row(position: int, fact: Fact[Event]) -> dict[str, Any]:
     envelope = fact.envelope
-    row = {
+    return {
         "position": position,
         "event_id": envelope.id,
         "time": envelope.time,
@@ -48,7 +61,6 @@ def apply(connection: Connection, position: int, fact: Fact[Event], _payloads: P
         "payload_bytes": min(sum(p.size for p in envelope.payloads), 2**63 - 1),
         "cause": envelope.cause,
     }
-    connection.execute(ADD, row)
 
 
 def timeline(after: int = 0, limit: int = 1000, job: str | None = None) -> Select[*tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from projections.jobs import JOBS
 from projections.labels import FINAL_LABELS
 from projections.loss_history import LOSS_HISTORY
 from projections.model_table import MODEL_TABLE
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Placed, Projection
 from projections.timeline import TIMELINE
 from store import Entry
 from store.database import lock_while_creating, open_engine, parse_url
@@ -72,11 +72,10 @@ class Views:
                 entries = log.read(start, batch)
                 if not entries:
                     return start
-                for entry in entries:
-                    fact = CATALOGUE.read(entry.envelope)
-                    for projection in self._projections:
-                        if entry.position > reached[projection.name]:
-                            projection.apply(connection, entry.position, fact, self._payloads)
+                facts = [Placed(one.position, CATALOGUE.read(one.envelope)) for one in entries]
+                for projection in self._projections:
+                    new = [one for one in facts if one.position > reached[projection.name]]
+                    projection.apply(connection, new, self._payloads)
                 self._move_checkpoints(connection, reached, entries[-1].position)
 
     def position(self) -> int:

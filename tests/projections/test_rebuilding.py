@@ -1,5 +1,6 @@
 """Dropped and rebuilt at any time with the same result, however it was kept up (requirement D3)."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 
-from events.catalogue import Fact
-from events.event import Event
 from events.lifecycle import TrainingFailed, TrainingStopped
 from events.rounds import RoundCompleted
 from projections import LOSS_HISTORY, PROJECTIONS, TIMELINE, Views, losses, timeline
-from projections.projection import Payloads
+from projections.projection import Payloads, Placed
 from store import Log, PayloadStore
 from tests.projections.stories import MODEL, Story, append, say
 from tests.store.conftest import fresh_postgres_log
@@ -103,9 +102,9 @@ def test_a_step_that_fails_moves_neither_rows_nor_checkpoint(
     append(log, *Story().whole(payloads))
     failing = True
 
-    def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
-        TIMELINE.apply(connection, position, fact, payloads)
-        if failing and position == 7:
+    def apply(connection: Connection, facts: Sequence[Placed], payloads: Payloads) -> None:
+        TIMELINE.apply(connection, facts, payloads)
+        if failing and any(position == 7 for position, _ in facts):
             raise ZeroDivisionError
 
     projections = (LOSS_HISTORY, replace(TIMELINE, apply=apply))
@@ -132,9 +131,9 @@ def test_a_new_version_starts_over_and_the_others_go_on(
     old.close()
     applied: list[int] = []
 
-    def apply(connection: Connection, position: int, fact: Fact[Event], payloads: Payloads) -> None:
-        applied.append(position)
-        LOSS_HISTORY.apply(connection, position, fact, payloads)
+    def apply(connection: Connection, facts: Sequence[Placed], payloads: Payloads) -> None:
+        applied.extend(position for position, _ in facts)
+        LOSS_HISTORY.apply(connection, facts, payloads)
 
     new = Views(url, payloads, [replace(LOSS_HISTORY, version=2, apply=apply), TIMELINE])
     assert new.catch_up(log) == 12
