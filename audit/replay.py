@@ -1,10 +1,9 @@
 """Every view again, from the log alone, at any time; and the party's tables beside them (D3)."""
 
 import tempfile
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 from pydantic import computed_field
@@ -47,48 +46,51 @@ class Replay(Frozen):
 
 
 class _Entries:
-    """Entries in memory, read as a log is."""
+    """Entries read once and forwards, as views do; `last` is the newest so far."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
-        self._positions = [entry.position for entry in entries]
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = iter(entries)
+        self.last: Entry | None = None
 
     def read(self, after: int, limit: int) -> list[Entry]:
-        start = bisect_right(self._positions, after)
-        return list(self._entries[start : start + limit])
+        page = list(islice((one for one in self._entries if one.position > after), limit))
+        self.last = page[-1] if page else self.last
+        return page
 
 
 def replay(copy: LogCopy, views_file: Path, until: str | None = None) -> Replay:
     """Make every view again in a new SQLite file, up to a position or a time, and compare.
 
     The party's own tables are compared at the position that they have reached, where that is not
-    behind `until`. Raises EvidenceError for an `until` that is neither, ProjectionError,
-    StoreError.
+    behind `until`. Constant memory, however long the log. Raises EvidenceError for an `until` that
+    is neither, ProjectionError, StoreError.
     """
-    entries = _until(copy, until)
+    entries = _Entries(_until(copy, until))
     views = Views(f"sqlite:///{views_file.absolute()}", copy.payloads)
     try:
-        views.catch_up(_Entries(entries))
+        views.catch_up(entries)
         digests = views.digests()
     finally:
         views.close()
+    last = entries.last
+    position = last.position if last else 0
     reached = _reached(copy) if until is None else {}
     return Replay(
         place=copy.place,
         party=copy.party,
-        position=entries[-1].position if entries else 0,
-        time=entries[-1].envelope.time if entries else "",
+        position=position,
+        time=last.envelope.time if last else "",
         views=tuple(
-            _compared(copy, entries, name, digest, reached) for name, digest in digests.items()
+            _compared(copy, position, name, digest, reached) for name, digest in digests.items()
         ),
     )
 
 
-def _until(copy: LogCopy, until: str | None) -> list[Entry]:
+def _until(copy: LogCopy, until: str | None) -> Iterable[Entry]:
     if until is None:
-        return list(copy.entries())
+        return copy.entries()
     if until.isdecimal():
-        return list(takewhile(lambda entry: entry.position <= int(until), copy.entries()))
+        return _up_to(copy, int(until))
     try:
         moment = datetime.fromisoformat(until)
     except ValueError:
@@ -96,7 +98,11 @@ def _until(copy: LogCopy, until: str | None) -> list[Entry]:
             f"{until} is no position and no time: write 120, or 2026-01-31T12:00:00"
         ) from None
     last = format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return list(takewhile(lambda entry: entry.envelope.time <= last, copy.entries()))
+    return takewhile(lambda entry: entry.envelope.time <= last, copy.entries())
+
+
+def _up_to(copy: LogCopy, position: int) -> Iterable[Entry]:
+    return takewhile(lambda entry: entry.position <= position, copy.entries())
 
 
 def _reached(copy: LogCopy) -> dict[str, tuple[int, int]]:
@@ -116,7 +122,7 @@ def _reached(copy: LogCopy) -> dict[str, tuple[int, int]]:
 
 def _compared(
     copy: LogCopy,
-    entries: Sequence[Entry],
+    newest: int,
     name: str,
     digest: str,
     reached: dict[str, tuple[int, int]],
@@ -128,21 +134,21 @@ def _compared(
     if version != projection.version:
         note = f"the party's table is of version {version}, this release makes {projection.version}"
         return ReplayedView(name=name, digest=digest, tables_at=position, note=note)
-    if entries and position < entries[-1].position:
-        digest = _digest_at(copy, entries, name, position)
+    if position < newest:
+        digest = _digest_at(copy, name, position)
     url = parse_url(str(copy.views))
     with database_failures(url), read_only_engine(url).connect() as connection:
         same = rows_digest(connection, projection) == digest
     return ReplayedView(name=name, digest=digest, tables_at=position, same=same)
 
 
-def _digest_at(copy: LogCopy, entries: Sequence[Entry], name: str, position: int) -> str:
+def _digest_at(copy: LogCopy, name: str, position: int) -> str:
     """The tables lag behind the log: what they should say there."""
     projection = next(one for one in PROJECTIONS if one.name == name)
     with tempfile.TemporaryDirectory() as folder:
         views = Views(f"sqlite:///{folder}/views.sqlite", copy.payloads, [projection])
         try:
-            views.catch_up(_Entries([one for one in entries if one.position <= position]))
+            views.catch_up(_Entries(_up_to(copy, position)))
             return views.digest(projection)
         finally:
             views.close()

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Select, Table, Text, func, insert, se
 from events.catalogue import Fact
 from events.event import Event
 from events.identifying import CustomersScored
-from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Projection
+from projections.projection import METADATA, WHOLE_NUMBER, Payloads, Placed, Projection
 
 PAGE = 5000
 
@@ -22,7 +22,12 @@ IDENTIFIED_ROWS = Table(
 )
 
 
-def apply(connection: Connection, _position: int, fact: Fact[Event], payloads: Payloads) -> None:
+def apply(connection: Connection, facts: Sequence[Placed], payloads: Payloads) -> None:
+    for _, fact in facts:
+        _note(connection, fact, payloads)
+
+
+def _note(connection: Connection, fact: Fact[Event], payloads: Payloads) -> None:
     """Once a request whose scores this party made, whatever became of it afterwards."""
     if not isinstance(fact.event, CustomersScored):
         return

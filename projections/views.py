@@ -22,6 +22,8 @@ from store.failures import database_failures
 
 PROJECTIONS = (JOBS, FINAL_LABELS, IDENTIFIED, LOSS_HISTORY, MODEL_TABLE, TIMELINE)
 
+ROWS_AT_A_TIME = 1_000
+
 CHECKPOINTS = Table(
     "projection_checkpoints",
     METADATA,
@@ -133,13 +135,15 @@ class Views:
 
 
 def rows_digest(connection: Connection, projection: Projection) -> str:
-    """SHA-256 over all rows of a projection's tables, sorted."""
+    """SHA-256 over the digests of all rows of a projection's tables, sorted."""
     digest = hashlib.sha256()
     for table in projection.tables:
         digest.update(f"{table.name}\n".encode())
-        rows = (dict(row) for row in connection.execute(select(table)).mappings())
-        for line in sorted(json.dumps(row, sort_keys=True) for row in rows):
-            digest.update(f"{line}\n".encode())
+        query = select(table).execution_options(yield_per=ROWS_AT_A_TIME)
+        names = table.columns.keys()
+        rows = (dict(zip(names, row, strict=True)) for row in connection.execute(query))
+        lines = (json.dumps(row, sort_keys=True).encode() for row in rows)
+        digest.update(b"".join(sorted(hashlib.sha256(line).digest() for line in lines)))
     return digest.hexdigest()
 
 
