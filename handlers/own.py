@@ -67,7 +67,7 @@ class Own:
 
     def forget(self, job: str) -> None:
         """Let go of what was remembered for a job; it can be made again."""
-        for key in [key for key in self.remembered if key[1] == job]:
+        for key in [key for key in list(self.remembered) if key[1] == job]:
             del self.remembered[key]
 
     def generator(self, job: str, *labels: str | int | bytes) -> DeterministicGenerator:

@@ -20,11 +20,12 @@ class _Answer:
 
 
 class AnsweredRows:
-    """Read from the log once, then noted answer by answer; an answer is never counted twice."""
+    """Read from the log, whichever track answered; an answer is never counted twice."""
 
     def __init__(self, log: Log, party: str) -> None:
         self._log, self._party = log, party
-        self._answers: dict[str, _Answer] | None = None
+        self._answers: dict[str, _Answer] = {}
+        self._position: int | None = None
 
     def within_hour(self, terms: PredictionTerms, now: datetime | None = None) -> int:
         """Rows that this requester got for this model."""
@@ -41,22 +42,25 @@ class AnsweredRows:
         self._recent(now)[job] = _Answer(now, terms.initiator, terms.model_id, terms.rows)
 
     def _recent(self, now: datetime) -> dict[str, _Answer]:
-        if self._answers is None:
-            self._answers = self._read(now)
-        for job in list(self._answers):  # in the order of time
-            if self._answers[job].time > now - HOUR:
-                break
+        self._read(now)
+        gone = [job for job, answer in self._answers.items() if answer.time <= now - HOUR]
+        for job in gone:
             del self._answers[job]
         return self._answers
 
-    def _read(self, now: datetime) -> dict[str, _Answer]:
-        since = format_time(now - HOUR)
-        kind, answers = PartialScoreReturned.type_name(), {}
-        for entry in self._log.said_since(self._party, kind, since):
+    def _read(self, now: datetime) -> None:
+        """What was said since it was last looked at."""
+        kind = PartialScoreReturned.type_name()
+        if self._position is None:
+            entries = self._log.said_since(self._party, kind, format_time(now - HOUR))
+        else:
+            entries = self._log.said_after(self._party, kind, self._position)
+        for entry in entries:
+            self._position = entry.position
             history = job_history(self._log, entry.envelope.stream)
             terms = history.agreement
             if isinstance(terms, PredictionTerms):
                 time = datetime.fromisoformat(entry.envelope.time)
                 answer = _Answer(time, terms.initiator, terms.model_id, terms.rows)
-                answers[history.job] = answer
-        return answers
+                self._answers[history.job] = answer
+        self._position = self._position or 0

@@ -1,5 +1,7 @@
 """Where a party's models and customers are: its engines, opened for scoring (C2, S2, S4)."""
 
+import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from events.predictions import Way
 from party.opening import Party
 from party.samples import open_samples
 from scoring.engines.engine import Engine
-from scoring.errors import MissingTableError, ModelTableError
+from scoring.errors import EngineUnavailableError, MissingTableError, ModelTableError
 from scoring.features import SAMPLE_ID, column
 from scoring.loading import load_raw
 from scoring.model_tables import ModelTables, StoredModel
@@ -23,6 +25,7 @@ from scoring.samples import Samples
 from scoring.serving import Scorer
 
 MOST_SCORERS = 100
+LOADING = threading.Lock()  # one track of this process at a time
 CALM_SHARE = 20  # loading takes at most a twentieth of the time
 
 
@@ -115,9 +118,10 @@ class CustomerScores:
             return
         fingerprint = source.fingerprint()
         if fingerprint is not None and fingerprint != self._loaded:
-            load_raw(self._samples)
+            with contextlib.suppress(EngineUnavailableError), LOADING:
+                load_raw(self._samples)  # or, while others have the engine, only what is asked for
+                self._loaded = fingerprint
             self._samples.release()
-            self._loaded = fingerprint
             self._not_before = now + CALM_SHARE * (time.monotonic() - now)
 
     def close(self) -> None:

@@ -1,21 +1,26 @@
 """The pumps that work on the log alone, without a broker: react, project, deadlines and so on."""
 
+from collections.abc import Sequence
+
 from party.checkpointing import CheckpointKeeper
 from party.deadlines import DeadlineKeeper
 from party.opening import Party
 from party.projecting import Projector
 from party.reactor import Decide, Reactor
 from party.settling import settling_pump
+from party.tracks import Track
 
 
 class InnerPumps:
     """Threads from `start` to `stop`; what they have not finished they repeat."""
 
-    def __init__(self, party: Party, decide: Decide) -> None:
+    def __init__(
+        self, party: Party, decide: Decide, tracks: Sequence[Track] = tuple(Track)
+    ) -> None:
         self._projector = Projector(party)
-        self._reactor = Reactor(party, decide)
+        self._reactors = [Reactor(party, decide, track) for track in tracks]
         self.pumps = (
-            self._reactor.pump(),
+            *(reactor.pump() for reactor in self._reactors),
             self._projector.pump(),
             DeadlineKeeper(party).pump(),
             CheckpointKeeper(party).pump(),
@@ -39,4 +44,5 @@ class InnerPumps:
             self._projector.step(timeout=0)
         finally:
             self._projector.close()
-            self._reactor.close()
+            for reactor in self._reactors:
+                reactor.close()

@@ -1,5 +1,7 @@
 """The react pump: one entry of the log at a time, what this party decides about it.
 
+There is one for each track (party.tracks), with a cursor of its own.
+
 Handlers decide on the history up to exactly that entry; what they decided and the cursor enter the
 log in one transaction. A crash anywhere before it repeats the entry, with the same result.
 """
@@ -21,6 +23,7 @@ from party.faults import describe
 from party.opening import Party
 from party.pump import Pump
 from party.scoring_desk import ScoringDesk
+from party.tracks import Track, Tracks, begin_tracks, job_of
 from party.work import do_work
 from store.entry import Entry
 from store.errors import (
@@ -32,7 +35,7 @@ from store.errors import (
     StoreUnreachableError,
 )
 
-CURSOR = "react"
+CURSOR = Track.REGULAR
 PAGE = 500
 
 # Not the job's fault: wait and try again. Other errors of the store concern a payload.
@@ -51,20 +54,23 @@ log = structlog.get_logger()
 
 
 class Reactor:
-    """Runs the handlers of one party. One thread calls `step`.
+    """Runs the handlers of one party on one track, or on all. One thread calls `step`.
 
     A job whose history makes no sense is left alone until the next start; the others go on.
     """
 
-    def __init__(self, party: Party, decide: Decide) -> None:
+    def __init__(self, party: Party, decide: Decide, track: Track | None = None) -> None:
         self._party = party
+        self._track = track
+        self._tracks = Tracks(party.log)
+        self._cursor = track or CURSOR
         self._decide = decide
         self._left_alone: set[str] = set()
         self._desk = ScoringDesk(party)
         self.forget()
 
     def pump(self) -> Pump:
-        return Pump("react", self.step, self.forget)
+        return Pump(self._cursor, self.step, self.forget)
 
     def step(self, timeout: float = 0.2) -> None:
         """React to the next entry, waiting for one if there is none."""
@@ -99,7 +105,9 @@ class Reactor:
     def _catch_up(self) -> None:
         """Go on behind what was reacted to before this process began."""
         if self._saved is None:
-            self._position = self._saved = self._party.log.cursor(CURSOR)
+            if self._track is not None:
+                begin_tracks(self._party.log)
+            self._position = self._saved = self._party.log.cursor(self._cursor)
 
     def _history(self, job: str, before: int) -> History:
         """The job up to, and without, position `before`: from memory, or from the log.
@@ -117,8 +125,9 @@ class Reactor:
 
     def _react(self, entry: Entry) -> None:
         """A job that this software cannot follow must not keep the others waiting."""
-        job = _job_of(entry)
-        if job not in self._left_alone:
+        job = job_of(entry)
+        is_ours = self._track is None or self._tracks.of(entry) is self._track
+        if is_ours and job not in self._left_alone:
             try:
                 self._follow(entry)
             except STORE_FAILURES:
@@ -176,7 +185,7 @@ class Reactor:
         with self._party.log.transaction() as transaction:
             for stored in drafts:
                 append_draft(transaction, self._party, stored, causes, history.agreement)
-            transaction.move_cursor(CURSOR, entry.position)
+            transaction.move_cursor(self._cursor, entry.position)
         self._saved = entry.position
 
     def _causes(self, history: History, fact: Fact[Event]) -> Causes:
@@ -191,11 +200,5 @@ class Reactor:
     def _save_cursor(self) -> None:
         if self._saved is not None and self._saved < self._position:
             with self._party.log.transaction() as transaction:
-                transaction.move_cursor(CURSOR, self._position)
+                transaction.move_cursor(self._cursor, self._position)
             self._saved = self._position
-
-
-def _job_of(entry: Entry) -> str:
-    """As `Fact.job`, also of an event that cannot be read."""
-    envelope = entry.envelope
-    return str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream

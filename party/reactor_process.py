@@ -1,7 +1,8 @@
-"""The reactor in a process of its own, started again when it dies."""
+"""The regular track and the books in a process of their own, started again when it dies."""
 
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -17,12 +18,14 @@ from party.opening import open_party
 from party.pulse import REACTOR, Heart
 from party.reactor import Decide
 from party.stopping import stop_signals
+from party.tracks import Track
 from store.errors import StoreError
 
 PATIENCE_SECONDS = 10.0  # for a reactor whose link was killed to notice it and leave
 STOP_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, CALM_SECONDS = 0.5, 30.0, 60.0
 LOOK_SECONDS = 0.2
+SWITCH_SECONDS = 0.0005  # between threads: none has to wait while another one computes
 
 log = structlog.get_logger()
 
@@ -74,6 +77,7 @@ class ReactorProcess:
 def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> None:
     """The process: reacts until it is told to stop or its link is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the link decides what Ctrl-C means
+    sys.setswitchinterval(SWITCH_SECONDS)
     if prepare is not None:
         prepare()
     try:
@@ -82,7 +86,7 @@ def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> Non
             running_alone(PartyFolder(path).path / "reactor.lock", PATIENCE_SECONDS),
         ):
             party = open_party(path)
-            pumps = InnerPumps(party, decide)
+            pumps = InnerPumps(party, decide, [Track.REGULAR])
             pumps.start()
             heart = Heart(party.folder, REACTOR, pumps.pumps)
             link = multiprocessing.parent_process()

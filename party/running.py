@@ -1,6 +1,7 @@
-"""A party running: its link and its reactor, as threads of one process or as two processes.
+"""A party running: all of it as threads of one process, or as two processes.
 
-In two processes hours of computing cannot starve a heartbeat: they share nothing but the log.
+Of two processes one has the link and the express track, the other one all that takes long or may
+lag. They share nothing but the log, so hours of computing starve no heartbeat and no request.
 """
 
 import threading
@@ -22,13 +23,13 @@ from party.link import Link
 from party.lock import running_alone
 from party.opening import Party, open_party
 from party.pulse import LINK, Heart
-from party.reactor import Decide
-from party.reactor_process import ReactorProcess
+from party.reactor import Decide, Reactor
+from party.reactor_process import LOOK_SECONDS, ReactorProcess
 from party.settings import broker_of
 from party.stopping import stop_signals
+from party.tracks import Track
 
 STOP_SECONDS = 10.0
-LOOK_SECONDS = 0.2
 
 log = structlog.get_logger()
 
@@ -64,6 +65,53 @@ class RunningParty:
             self._lock.close()
 
 
+class PartyProcesses:
+    """Link and express track as threads of this process, the rest in another; a context manager.
+
+    Entering raises AlreadyRunningError when the same party runs already. Until it is left, somebody
+    calls `look_after` several times a second.
+    """
+
+    def __init__(
+        self,
+        party: Party,
+        endpoint: Endpoint,
+        prepare: Callable[[], None] | None = None,
+        decide: Decide = decide,
+    ) -> None:
+        self._party = party
+        self._link = Link(party, endpoint)
+        self._express = Reactor(party, decide, Track.EXPRESS)
+        self._pump = self._express.pump()
+        self._rest = ReactorProcess(party.folder.path, decide, prepare)
+        self._heart = Heart(party.folder, LINK, (*self._link.pumps, self._pump), endpoint)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(running_alone(self._party.folder.lock))
+            stack.callback(self._express.close)
+            self._link.start()
+            stack.callback(self._link.stop)
+            self._rest.start()
+            stack.callback(self._rest.stop)
+            self._pump.start()
+            stack.callback(self._pump.stop, STOP_SECONDS)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def look_after(self) -> None:
+        """Start the other process again if it died. Raises LinkError: the link is gone for good."""
+        self._rest.look_after()
+        self._heart.beat_when_due()
+        if not self._link.alive:
+            name = self._party.name
+            raise LinkError(f"the link of {name} ended by itself: its output says why")
+
+
 def run_party(
     path: Path,
     *,
@@ -72,7 +120,7 @@ def run_party(
     decide: Decide = decide,
     stopping: threading.Event | None = None,
 ) -> None:
-    """Run the party until SIGINT or SIGTERM: the link here, the reactor in a process of its own.
+    """Run the party in two processes until SIGINT or SIGTERM.
 
     `prepare` (an importable function) runs first in the other process, to set up its output.
     Raises PartyError, StoreError and BusError where the party cannot start.
@@ -80,25 +128,15 @@ def run_party(
     with ExitStack() as stack:
         party = open_party(path)
         stack.callback(party.close)
-        stack.enter_context(running_alone(party.folder.lock))
         check_compute(party.settings.compute)
         for note in startup_notes(party):
             log.warning("check", party=party.name, note=note)
         endpoint = endpoint or open_endpoint(broker_of(party.settings, party.folder), party.name)
-        link = Link(party, endpoint)
-        heart = Heart(party.folder, LINK, link.pumps, endpoint)
-        reactor = ReactorProcess(party.folder.path, decide, prepare)
         stopping = stopping or stack.enter_context(stop_signals())
-        link.start()
-        stack.callback(link.stop)
-        reactor.start()
-        stack.callback(reactor.stop)
+        running = stack.enter_context(PartyProcesses(party, endpoint, prepare, decide))
         log.info("running", party=party.name, role=str(party.role), log_head=party.log.head())
         while not stopping.wait(LOOK_SECONDS):
-            reactor.look_after()
-            heart.beat_when_due()
-            if not link.alive:
-                raise LinkError(f"the link of {party.name} ended by itself: its output says why")
+            running.look_after()
         log.info("stopping", party=party.name)
 
 

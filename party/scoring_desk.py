@@ -8,10 +8,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from events.predictions import PartialScoreReturned, PredictionRequested, Way, task_of
+from events.predictions import (
+    PartialScoreReturned,
+    PredictionRequested,
+    PredictionTerms,
+    Way,
+    task_of,
+)
 from handlers.history import History
 from handlers.initiator import own_order
-from handlers.scorer import Part, carry_out
+from handlers.scorer import Part, carry_out, objection, rejection
 from handlers.tasks import read_task
 from party.answered_rows import AnsweredRows
 from party.appending import StoredDraft, store_payloads
@@ -48,7 +54,7 @@ class ScoringDesk:
         """
         terms = history.one(PredictionRequested).event.terms
         model = self._models.history(terms.model_id)
-        rows = self._answered.within_hour(terms)
+        rows = self._rows_within_hour(terms)
         try:
             drafted = carry_out(
                 history,
@@ -61,8 +67,18 @@ class ScoringDesk:
             self.close()
             raise
         if isinstance(drafted.event, PartialScoreReturned):
-            self._answered.note(history.job, terms)
+            # Another track may have answered meanwhile.
+            if told := objection(terms, model, self._party.own, self._rows_within_hour(terms)):
+                drafted = rejection(history, *told)
+            else:
+                self._answered.note(history.job, terms)
         return store_payloads(self._party, drafted)
+
+    def _rows_within_hour(self, terms: PredictionTerms) -> int:
+        """None are counted where there is no limit."""
+        if self._party.own.policy.scoring_rows_an_hour is None:
+            return 0
+        return self._answered.within_hour(terms)
 
     def close(self) -> None:
         if self._source is not None:

@@ -11,7 +11,7 @@ from party.lock import running_alone
 from party.opening import Party
 from party.projecting import open_views
 from party.pulse import BrokerPulse, Pulse, read_pulses
-from party.reactor import CURSOR
+from party.tracks import Track
 from projections import trainings
 from projections.projection import storable
 
@@ -91,7 +91,7 @@ def party_status(party: Party) -> PartyStatus:
         running=running,
         since=min((pulse.since for pulse in pulses), default=None),
         log_head=head,
-        reacted_to=party.log.cursor(CURSOR),
+        reacted_to=reacted_to(party),
         pumps=pump_states(party, head, projected),
         broker=next((pulse.broker for pulse in pulses if pulse.broker), None),
         undelivered=waiting,
@@ -125,7 +125,7 @@ def is_running(party: Party) -> bool:
 
 def pump_states(party: Party, head: int, projected: int) -> tuple[PumpState, ...]:
     """React and project by their place in the log, publish by what is not confirmed."""
-    reacted = party.log.cursor(CURSOR)
+    reacted = reacted_to(party)
     unsent = [one for one in party.log.undelivered_counts() if one.state == "pending"]
     first = min((count.first_position for count in unsent), default=head + 1)
     return (
@@ -133,6 +133,11 @@ def pump_states(party: Party, head: int, projected: int) -> tuple[PumpState, ...
         PumpState(name="publish", position=first - 1, lag=sum(one.events for one in unsent)),
         PumpState(name="project", position=projected, lag=max(0, head - projected)),
     )
+
+
+def reacted_to(party: Party) -> int:
+    """On all tracks; one that never began stands with the other."""
+    return min(filter(None, map(party.log.cursor, Track)), default=0)
 
 
 def last_errors(pulses: tuple[Pulse, ...]) -> tuple[LastError, ...]:

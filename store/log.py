@@ -88,6 +88,11 @@ class Log:
         query = statements.ENTRIES_OF_TYPE_SINCE
         return self._entries(query, of_source=source, of_type=kind, since=time)
 
+    def said_after(self, source: str, kind: str, after: int) -> list[Entry]:
+        """What one issuer said of one type, behind a position."""
+        query = statements.ENTRIES_OF_TYPE_AFTER
+        return self._entries(query, of_source=source, of_type=kind, after=after)
+
     def stream_head(self, source: str, stream: str) -> StreamHead | None:
         with self._reading() as connection:
             return stream_head(connection, source, stream)

@@ -60,6 +60,11 @@ TYPE_COUNTS_BETWEEN = (
     .where(EVENTS.c.position > bindparam("after"), EVENTS.c.position <= bindparam("up_to"))
     .group_by(EVENTS.c.type, EVENTS.c.source)
 )
+ENTRIES_OF_TYPE_AFTER = _ENTRIES.where(
+    EVENTS.c.source == bindparam("of_source"),
+    EVENTS.c.type == bindparam("of_type"),
+    EVENTS.c.position > bindparam("after"),
+)
 ENTRY_IN_STREAM = _ENTRIES.where(_STREAM, EVENTS.c.sequence == bindparam("of_sequence"))
 STREAM_HEAD = (
     select(EVENTS.c.sequence, EVENTS.c.digest, EVENTS.c.time)

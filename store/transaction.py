@@ -85,17 +85,24 @@ class LogTransaction:
 
     def move_cursor(self, name: str, position: int) -> None:
         """Forward only. CursorConflictError means that another process did this step already."""
-        current = self.cursor(name)
+        place = self._connection.scalar(statements.CURSOR, {"of_name": name})
+        current = place or 0
         if not current < position <= self._head:
             raise CursorConflictError(
                 f"cursor {name!r} cannot move from {current} to {position} in a log of "
                 f"{self._head}: is the same party running twice?"
             )
-        if current:
+        if place is not None:
             moved = {"of_name": name, "position": position}
             self._connection.execute(statements.MOVE_CURSOR, moved)
         else:
             self._connection.execute(statements.FIRST_MOVE, {"name": name, "position": position})
+
+    def begin_cursor(self, name: str, beside: str) -> None:
+        """A new pump begins where another one stands, if it has no place of its own yet."""
+        if self._connection.scalar(statements.CURSOR, {"of_name": name}) is None:
+            begun = {"name": name, "position": self.cursor(beside)}
+            self._connection.execute(statements.FIRST_MOVE, begun)
 
     def confirm_delivery(self, position: int, recipient: str) -> None:
         """The recipient's queue has it."""

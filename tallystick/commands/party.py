@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from party.creating import create_party
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.opening import trust as trust_cards
+from party.reactor_process import SWITCH_SECONDS
 from party.running import run_party
 from party.settings import broker_of
 from party.sources import SourceSettings
@@ -122,6 +124,7 @@ def run(folder: Folder) -> None:
     Stopping it at any moment is harmless: it goes on from its log when it runs again.
     """
     configure_running_log()
+    sys.setswitchinterval(SWITCH_SECONDS)
     with closing(open_party(folder)) as party:
         with running_alone(party.folder.lock):
             pass  # or fail now, before another connection of the same party is made

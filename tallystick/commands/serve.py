@@ -10,7 +10,8 @@ import typer
 from bus import open_endpoint
 from events.vocabulary import ASKING_ROLES
 from party.opening import open_party
-from party.running import RunningParty
+from party.reactor_process import LOOK_SECONDS, SWITCH_SECONDS
+from party.running import PartyProcesses
 from party.settings import broker_of
 from party.stopping import stop_signals
 from tallystick.errors import ServingError
@@ -22,7 +23,6 @@ from tallystick.serving.token import token_in
 from tallystick.serving.web import web_application
 from tallystick.terminal import note
 
-SWITCH_SECONDS = 0.0005  # between threads: an answer must not wait for the views to be folded
 TOKEN_FILE = "serve.token"  # noqa: S105 - its name
 
 
@@ -53,7 +53,8 @@ def serve(
         token = token_in(token_file or folder / TOKEN_FILE)
         endpoint = open_endpoint(broker_of(party.settings, party.folder), party.name)
         stack.callback(endpoint.close)
-        stack.enter_context(RunningParty(party, endpoint))
+        running = PartyProcesses(party, endpoint, configure_running_log)
+        stack.enter_context(running)
         service = ScoreService(party)
         service.start()
         stack.callback(service.stop)
@@ -64,11 +65,11 @@ def serve(
         if queue is not None:
             stack.enter_context(serving_queue(service, queue))
         note("Ctrl-C stops it")
-        _until_told_to_stop()
+        _until_told_to_stop(running)
     note(f"{party.name} has stopped; what it was asked goes on when it runs again")
 
 
-def _until_told_to_stop() -> None:
+def _until_told_to_stop(running: PartyProcesses) -> None:
     with stop_signals() as stopping:
-        while not stopping.wait(0.5):
-            pass
+        while not stopping.wait(LOOK_SECONDS):
+            running.look_after()

@@ -69,8 +69,20 @@ def test_a_running_party_tells_since_when_and_how_its_broker_is(
     assert status.since == min(link.since, reactor.since)
     assert status.broker is not None
     assert status.broker.connected
-    assert {pump.name for pump in link.pumps} == {"publish", "publish: listen", "receive"}
-    assert {pump.name for pump in reactor.pumps} == {"react", "project", "deadlines", "checkpoints"}
+    assert {pump.name for pump in link.pumps} == {
+        "publish",
+        "publish: listen",
+        "receive",
+        "heads",
+        "react: express",
+    }
+    assert {pump.name for pump in reactor.pumps} == {
+        "react",
+        "project",
+        "deadlines",
+        "checkpoints",
+        "settle",
+    }
     assert all(pump.alive and not pump.failing for pump in (*link.pumps, *reactor.pumps))
     assert link.pid != reactor.pid
     assert not party_status(arbiter).running
