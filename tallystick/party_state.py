@@ -1,11 +1,21 @@
 """How a party stands, told to a person."""
 
+from party.doctor import Finding, State
 from party.status import PartyStatus
 from tallystick.terminal import say, show_table
 
 
 def count_events(number: int) -> str:
     return f"{number} event{'' if number == 1 else 's'}"
+
+
+STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
+
+
+def show_finding(finding: Finding) -> None:
+    say(f"{finding.state:<4}  {finding.check}: {finding.what}", STYLES[finding.state])
+    if finding.remedy:
+        say(f"      -> {finding.remedy}")
 
 
 def show_state(state: PartyStatus) -> None:

@@ -12,6 +12,7 @@ import typer
 from bus import open_endpoint
 from events.vocabulary import DATA_ROLES, Role
 from party.creating import create_party
+from party.doctor import State, examine, worst
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.opening import trust as trust_cards
@@ -22,9 +23,11 @@ from party.sources import SourceSettings
 from party.status import party_status
 from projections import jobs
 from tallystick.log_output import configure_running_log
-from tallystick.party_state import show_state
+from tallystick.party_state import count_events, show_finding, show_state
 from tallystick.party_views import current_views
 from tallystick.terminal import note, say, show_table
+
+UNWELL = 1  # the exit code of an examination that found something broken
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The party's folder.")]
 
@@ -149,6 +152,38 @@ def status(
         typer.echo(state.model_dump_json(indent=1))
     else:
         show_state(state)
+
+
+@party_app.command()
+def doctor(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Look for what keeps the party from working, or soon will, and say what to do about it.
+
+    Keys, who may read them, cards, database, clock, the running processes, what waits, payloads,
+    disk, data, broker, certificates, queue. Changes nothing; the party may run or not. Exit code
+    1 when something fails, 0 when all is well or only worth a look.
+    """
+    findings = []
+    for finding in examine(folder):
+        findings.append(finding)
+        if not as_json:
+            show_finding(finding)
+    state = worst(findings)
+    if as_json:
+        listed = [finding.model_dump(mode="json") for finding in findings]
+        typer.echo(json.dumps({"state": state, "findings": listed}, indent=1, ensure_ascii=False))
+    if state is State.FAIL:
+        raise typer.Exit(UNWELL)
+
+
+@party_app.command()
+def retry(folder: Folder) -> None:
+    """Send again what was given up after very many attempts, now that its cause is mended."""
+    with closing(open_party(folder)) as party, party.log.transaction() as transaction:
+        count = transaction.retry_parked()
+    say(f"{count_events(count)} will be sent again while the party runs")
 
 
 def _source_table(source: SourceSettings | None) -> str:
