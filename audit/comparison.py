@@ -11,13 +11,14 @@ from audit.examining import examine_all
 from audit.findings import Check, CheckResult, Findings
 from audit.job_checks import finding
 from audit.log_copy import LogCopy
+from audit.tree_checks import voided
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.event import Event
 from events.merkle import MerkleTree, extends
 from events.opening import Opening
 from events.vocabulary import Frozen
-from events.witness import CheckpointPosted
+from events.witness import CheckpointPosted, LogRestored
 from store.entry import Entry
 
 CHECKS = (Check.EQUIVOCATION, Check.MISSING, Check.ORDER, Check.CHECKPOINTS)
@@ -47,6 +48,7 @@ class _Side:
     heads: dict[tuple[str, str], int] = field(default_factory=dict)
     openings: dict[str, Opening] = field(default_factory=dict)
     checkpoints: list[Fact[CheckpointPosted]] = field(default_factory=list)
+    restorations: list[Fact[LogRestored]] = field(default_factory=list)
     tree: MerkleTree = field(default_factory=MerkleTree)
 
     @property
@@ -71,6 +73,9 @@ def compare(copies: Sequence[LogCopy], *, cores: int = 1) -> Comparison:
     for holder in sides:
         for fact in holder.checkpoints:
             findings.count(Check.CHECKPOINTS)
+            if any(_voids(one, fact) for side in sides for one in side.restorations):
+                findings.note(Check.CHECKPOINTS, voided(fact))
+                continue
             for side in sides:
                 if side.party == fact.source:
                     _check_word(holder, side, fact, findings)
@@ -107,6 +112,8 @@ def _note(side: _Side, entry: Entry) -> None:
         side.openings.setdefault(fact.job, fact.event)
     if isinstance(fact.event, CheckpointPosted):
         side.checkpoints.append(Fact(fact.envelope, fact.event))
+    if isinstance(fact.event, LogRestored):
+        side.restorations.append(Fact(fact.envelope, fact.event))
 
 
 def _compare(one: _Side, other: _Side, findings: Findings) -> None:
@@ -159,6 +166,15 @@ def _check_order(side: _Side, findings: Findings) -> None:
         if cause is not None and cause.position > line.position:
             detail = f"stands before its cause in the log of {side.party}"
             findings.add(at(line, Check.ORDER, detail))
+
+
+def _voids(restored: Fact[LogRestored], posted: Fact[CheckpointPosted]) -> bool:
+    """Whether a party said openly that its log is not the one of this earlier checkpoint."""
+    return (
+        restored.source == posted.source
+        and restored.envelope.time >= posted.envelope.time
+        and restored.event.size < posted.event.size
+    )
 
 
 def _check_word(

@@ -13,6 +13,7 @@ from events.envelope import digest_of
 from events.merkle import MerkleTree, extends
 from events.witness import CheckpointDisputed, CheckpointPosted
 from handlers.history import History
+from handlers.witness import standing_checkpoints
 
 
 def check_tree(
@@ -61,7 +62,10 @@ class CheckpointChecks:
             self._check_since(history, posted)
             self._check_heads(history, posted)
             if posted.source == self._copy.party:
-                self._check_own(posted)
+                if posted.event in standing_checkpoints(history, posted.source):
+                    self._check_own(posted)
+                else:
+                    self._findings.note(Check.CHECKPOINTS, voided(posted))
         for disputed in history.of(CheckpointDisputed):
             said = f"disputes the checkpoint of {disputed.event.issuer}: {disputed.event.detail}"
             self._add(disputed, said)
@@ -73,11 +77,8 @@ class CheckpointChecks:
 
     def _check_since(self, history: History, fact: Fact[CheckpointPosted]) -> None:
         event = fact.event
-        earlier = {
-            one.event.size: one.event
-            for one in history.of(CheckpointPosted)
-            if one.source == fact.source and one.event.size < event.size
-        }
+        standing = standing_checkpoints(history, fact.source, fact.envelope.sequence)
+        earlier = {one.size: one for one in standing if one.size < event.size}
         newest = earlier[max(earlier)] if earlier else None
         path = [bytes.fromhex(one) for one in event.consistency]
         if event.since != (newest.size if newest else 0):
@@ -123,6 +124,14 @@ class CheckpointChecks:
         line = self._seen.get(fact.envelope.id)
         place = line.position if line else 0
         self._findings.add(finding(Check.CHECKPOINTS, place, fact, detail))
+
+
+def voided(fact: Fact[CheckpointPosted]) -> str:
+    """What to say of a checkpoint that a restoration has made void."""
+    return (
+        f"{fact.source} says that it was restored from a backup since its checkpoint of "
+        f"{fact.event.size} events: that one proves nothing"
+    )
 
 
 def signed_checkpoint(event: CheckpointPosted) -> SignedCheckpoint:

@@ -176,6 +176,8 @@ CATALOGUE = Catalogue(
         identifying.ThresholdsCompared,
         identifying.IdentificationRejected,
         witness.CheckpointPosted,
+        witness.OwnEventsMissed,
+        witness.LogRestored,
         witness.CheckpointDisputed,
     ],
     UPCASTERS,

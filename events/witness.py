@@ -38,6 +38,29 @@ class CheckpointPosted(Event):
     heads: tuple[HeadSeen, ...] = Field(max_length=100)
 
 
+class OwnEventsMissed(Event):
+    """Peers hold events of this job that this party said and has no longer: its log is a backup.
+
+    Its first `size` events are those that were there before.
+    """
+
+    PRIVATE: ClassVar = True
+    ISSUERS: ClassVar = frozenset(Role)
+    job: str
+    size: int = Field(ge=0)
+
+
+class LogRestored(Event):
+    """The log of its issuer was restored from a backup; what it had said in this job is back.
+
+    Only the first `size` events of that log are the same as before: checkpoints of more, given
+    before this event, are void. That is a restoration, said openly, and no rewritten history.
+    """
+
+    ISSUERS: ClassVar = frozenset(Role)
+    size: int = Field(ge=0)
+
+
 class CheckpointDisputed(Event):
     """A checkpoint contradicts what this party holds: somebody's history was rewritten or forked.
 

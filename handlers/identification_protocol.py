@@ -10,7 +10,7 @@ from events.identifying import (
     IdentificationRequested,
 )
 from events.predictions import task_of
-from events.witness import CheckpointDisputed, CheckpointPosted
+from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.identification_request import task_size
@@ -64,9 +64,14 @@ IDENTIFICATION = Protocol(
             IdentificationRejected,
             CheckpointPosted,
             CheckpointDisputed,
+            LogRestored,
         }
     ),
-    said_once_per={CheckpointPosted: ("size",), CheckpointDisputed: ("issuer", "size")},
+    said_once_per={
+        CheckpointPosted: ("size",),
+        CheckpointDisputed: ("issuer", "size"),
+        LogRestored: ("size",),
+    },
     only_after={},
     content={
         IdentificationRequested: _check_request,

@@ -7,7 +7,7 @@ from events.predictions import (
     PredictionRequested,
     task_of,
 )
-from events.witness import CheckpointDisputed, CheckpointPosted
+from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.protocol import Protocol
@@ -41,9 +41,14 @@ PREDICTION = Protocol(
             PredictionRejected,
             CheckpointPosted,
             CheckpointDisputed,
+            LogRestored,
         }
     ),
-    said_once_per={CheckpointPosted: ("size",), CheckpointDisputed: ("issuer", "size")},
+    said_once_per={
+        CheckpointPosted: ("size",),
+        CheckpointDisputed: ("issuer", "size"),
+        LogRestored: ("size",),
+    },
     only_after={},
     content={PredictionRequested: _check_request, PartialScoreReturned: _check_part},
 )

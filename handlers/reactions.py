@@ -11,7 +11,7 @@ from events.lifecycle import LONGEST_DETAIL, TrainingRequested, WorkFailed
 from events.opening import Opening
 from events.predictions import PredictionRequested
 from events.vocabulary import Role
-from events.witness import CheckpointPosted
+from events.witness import CheckpointPosted, LogRestored
 from handlers import (
     arbiter,
     identification_arbiter,
@@ -28,12 +28,12 @@ from handlers.errors import JobError, ProtocolError, RegistryError
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.own import Own
-from handlers.witness import compare_checkpoint
+from handlers.witness import compare_checkpoint, end_restored
 
 log = structlog.get_logger()
 
 # Whoever speaks is a witness too, also of a job that is over.
-WITNESSING: Reactions = {CheckpointPosted: compare_checkpoint}
+WITNESSING: Reactions = {CheckpointPosted: compare_checkpoint, LogRestored: end_restored}
 
 REACTIONS: Mapping[type[Opening], Mapping[Role, Reactions]] = {
     TrainingRequested: {
@@ -81,6 +81,7 @@ ONLY_RECORDED = frozenset(
         "IdentificationRejected",
         "FinalLabelsRecorded",
         "ThresholdsCompared",
+        "OwnEventsMissed",
     }
 )
 
@@ -88,11 +89,13 @@ ONLY_RECORDED = frozenset(
 def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decision:
     """What this party does about the last fact of the history.
 
-    A job that is over is left alone, but for checkpoints. A JobError becomes the stream's ending
+    A job that is over is left alone, but for checkpoints; so is one in which this party's log was
+    restored from a backup. A JobError becomes the stream's ending
     for all members, its private part an event that stays at home. After the stop, what does not
     belong is ignored. An auditor only listens.
     """
-    ended = history.is_over and type(fact.event) not in WITNESSING
+    silent = history.is_over or history.has(LogRestored, source=own.name)
+    ended = silent and type(fact.event) not in WITNESSING
     if role is Role.AUDITOR or ended:
         return []
     reactions = {**REACTIONS[type(history.opening.event)][role], **WITNESSING}

@@ -34,7 +34,7 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
-from events.witness import CheckpointDisputed, CheckpointPosted
+from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.identification import check_loss, check_weights
@@ -133,6 +133,7 @@ TRAINING = Protocol(
             ConsentRevoked,
             CheckpointPosted,
             CheckpointDisputed,
+            LogRestored,
         }
     ),
     said_once_per={
@@ -148,6 +149,7 @@ TRAINING = Protocol(
         RoundCompleted: ("round",),
         CheckpointPosted: ("size",),
         CheckpointDisputed: ("issuer", "size"),
+        LogRestored: ("size",),
     },
     only_after={
         BlindedIdentifiersPosted: TrainingAccepted,

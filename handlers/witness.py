@@ -7,7 +7,7 @@ from events.merkle import extends
 from events.models import ModelEvaluated, ModelSaved
 from events.predictions import PartialScoreReturned
 from events.preparation import RowsAligned
-from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
+from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen, LogRestored
 from handlers.drafts import Decision, draft
 from handlers.history import History
 from handlers.own import Own
@@ -25,6 +25,42 @@ def compare_checkpoint(history: History, fact: Fact[CheckpointPosted], own: Own)
         return []
     disputed = CheckpointDisputed(issuer=fact.source, size=fact.event.size, detail=detail[:500])
     return [draft(disputed, history.job, history.agreement)]
+
+
+def end_restored(history: History, fact: Fact[LogRestored], own: Own) -> Decision:
+    """A member has lost what it noted in private: the party that asked ends the job for all."""
+    asker = history.agreement.asker
+    done = history.is_stopped and (fact.source != asker or history.has(ModelEvaluated))
+    if own.name != asker or history.is_over or done:
+        return []
+    detail = (
+        f"the log of {fact.source} was restored from a backup: what it decided since is lost; "
+        "ask again under another name"
+    )
+    return [draft(history.opening.event.ended("internal", detail), history.job, history.agreement)]
+
+
+def standing_checkpoints(
+    history: History, source: str, before: int | None = None
+) -> list[CheckpointPosted]:
+    """What still counts of a party's checkpoints, up to an event of its stream.
+
+    A restoration voids those that speak of more than what the backup had.
+    """
+    said: list[Fact[CheckpointPosted] | Fact[LogRestored]] = [
+        *history.of(CheckpointPosted, source=source),
+        *history.of(LogRestored, source=source),
+    ]
+    standing: list[CheckpointPosted] = []
+    for fact in sorted(said, key=lambda one: one.envelope.sequence):
+        if before is not None and fact.envelope.sequence >= before:
+            break
+        if isinstance(fact.event, LogRestored):
+            size = fact.event.size
+            standing = [one for one in standing if one.size <= size]
+        else:
+            standing.append(fact.event)
+    return standing
 
 
 def has_ended(history: History, name: str) -> bool:
@@ -45,8 +81,8 @@ def has_ended(history: History, name: str) -> bool:
 def contradiction(history: History, fact: Fact[CheckpointPosted]) -> str:
     """In plain words; empty when everything fits that this history has."""
     event = fact.event
-    before = [one for one in history.of(CheckpointPosted, source=fact.source) if one is not fact]
-    earlier = max((one.event for one in before), key=lambda one: one.size, default=None)
+    before = standing_checkpoints(history, fact.source, fact.envelope.sequence)
+    earlier = max(before, key=lambda one: one.size, default=None)
     if event.since != (earlier.size if earlier else 0):
         return f"{fact.source} says it gave another checkpoint before than the one known here"
     if earlier and not extends(

@@ -37,7 +37,7 @@ from events.vocabulary import Role
 from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
 from handlers.drafts import draft
 from handlers.history import History
-from handlers.witness import LAST_EVENTS, has_ended
+from handlers.witness import LAST_EVENTS, has_ended, standing_checkpoints
 from party.appending import Causes, StoredDraft, append_draft
 from party.errors import RequestError
 from party.faults import describe
@@ -123,6 +123,8 @@ class CheckpointKeeper:
         history = job_history(self._party.log, name)
         if not history.is_known:
             raise RequestError(f"there is no job {name} in the log of {self._party.name}")
+        if history.has(CheckpointPosted, source=self._party.name, size=len(self._tree)):
+            return None  # said of another log, before a backup was restored: let this one grow
         posted = self._checkpoint(history)
         cause = self._newest_shared(name)
         stored = StoredDraft(draft(posted, name, history.agreement), ())
@@ -135,8 +137,8 @@ class CheckpointKeeper:
     def _checkpoint(self, history: History) -> CheckpointPosted:
         party, tree = self._party, self._tree
         signed = sign_checkpoint(party.card, party.identity.signing, len(tree), tree.root())
-        before = history.of(CheckpointPosted, source=party.name)
-        since = max((fact.event.size for fact in before), default=0)
+        before = standing_checkpoints(history, party.name)
+        since = max((one.size for one in before), default=0)
         heads = tuple(
             HeadSeen(
                 source=source,

@@ -3,6 +3,9 @@
 First what the envelope alone shows, then how it stands in its stream and its job.
 """
 
+from typing import Protocol
+
+from events.card import PartyCard
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope, read_envelope, verify_signature
 from events.errors import EnvelopeError, IdentityError, SignatureError, UnknownEventError
@@ -13,6 +16,12 @@ from events.vocabulary import Role
 from party.errors import Reason, RefusalError
 from party.trust import TrustedCards
 from store.entry import Entry, StreamHead
+
+
+class Cards(Protocol):
+    """Whom to believe, by name."""
+
+    def card(self, name: str) -> PartyCard | None: ...
 
 
 def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[Event]:
@@ -28,7 +37,7 @@ def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[E
         raise RefusalError(Reason.AGAINST_SCHEMA, str(error)) from None
 
 
-def genuine_envelope(sender: str, canonical: bytes, trusted: TrustedCards) -> Envelope:
+def genuine_envelope(sender: str, canonical: bytes, trusted: Cards) -> Envelope:
     """Parse what `sender` sent: whole, canonical and signed by it. Raises RefusalError."""
     envelope = _parse(canonical)
     if envelope.source != sender:

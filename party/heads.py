@@ -35,6 +35,7 @@ class HeadsStatement(Frozen):
 
     `held` gives the newest sequence of each issuer's stream by job. `taken` counts the parcels that
     came from the recipient in this session: while it grows, nothing is lost but only slow.
+    `heard` is the recipient's session that spoke last: the answer to its question who is there.
     `damaged` are events that arrived with a payload other than it was sent.
     """
 
@@ -45,6 +46,7 @@ class HeadsStatement(Frozen):
     number: int = Field(ge=0, lt=2**53)
     taken: int = Field(ge=0, lt=2**53)
     held: dict[StreamName, dict[PartyName, Head]]
+    heard: Session | Literal[""] = ""
     damaged: tuple[Digest, ...] = Field(default=(), max_length=MOST_DAMAGED)
     signature: str = Field(default="", max_length=100)
 

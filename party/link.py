@@ -18,6 +18,7 @@ class Link:
         self._publisher = Publisher(party, endpoint)
         heads = HeadsExchange(party, endpoint, self._publisher.look_again)
         receiver = Receiver(party, endpoint, heads)
+        self.heads_agree = heads.agree
         self.pumps = (*self._publisher.pumps(), receiver.pump(), heads.pump())
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope
 from events.event import Event
 from events.vocabulary import Role
+from events.witness import LogRestored
 from handlers.drafts import Decision, Draft, Work, draft
 from handlers.history import History
 from handlers.own import Own
@@ -56,7 +57,8 @@ log = structlog.get_logger()
 class Reactor:
     """Runs the handlers of one party on one track, or on all. One thread calls `step`.
 
-    A job whose history makes no sense is left alone until the next start; the others go on.
+    A job whose history makes no sense is left alone until the next start; the others go on. What
+    came before a restoration was decided before it, and is not decided a second time.
     """
 
     def __init__(self, party: Party, decide: Decide, track: Track | None = None) -> None:
@@ -101,6 +103,7 @@ class Reactor:
         self._page: deque[Entry] = deque()
         self._histories: dict[str, History] = {}
         self._settled: set[str] = set()
+        self._restored: dict[str, int] = {}
 
     def _catch_up(self) -> None:
         """Go on behind what was reacted to before this process began."""
@@ -108,6 +111,8 @@ class Reactor:
             if self._track is not None:
                 begin_tracks(self._party.log)
             self._position = self._saved = self._party.log.cursor(self._cursor)
+            restored = self._party.log.said_since(self._party.name, LogRestored.type_name(), "")
+            self._restored = {one.envelope.stream: one.position for one in restored}
 
     def _history(self, job: str, before: int) -> History:
         """The job up to, and without, position `before`: from memory, or from the log.
@@ -143,7 +148,8 @@ class Reactor:
         history = self._history(fact.job, entry.position)
         history.add(fact)
         role = history.agreement.role_of(self._party.name) if history.is_known else None
-        if role is not None:
+        decided_before = entry.position < self._restored.get(fact.job, 0)
+        if role is not None and not decided_before:
             self._decide_and_append(entry, role, history, fact)
             if history.is_settled_for(self._party.name):
                 self._party.own.forget(history.job)

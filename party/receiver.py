@@ -63,6 +63,9 @@ class Receiver:
                 case "heads":
                     self._heads.take(parcel.sender, parcel.body)
                     return None
+                case "returned":
+                    self._heads.take_back(parcel.sender, parcel.body)
+                    return None
                 case "chunk":
                     intake.take_chunk(parcel.sender, parcel.headers, parcel.body)
                 case _:

@@ -45,18 +45,29 @@ class RunningParty:
         self._link = Link(party, endpoint)
         self._inner = InnerPumps(party, decide)
         self._lock = ExitStack()
+        self._leaving = threading.Event()
+        self._starting = threading.Thread(target=self._start_inner, daemon=True)
 
     def __enter__(self) -> Self:
         self._lock.enter_context(running_alone(self.party.folder.lock))
         self._link.start()
-        self._inner.start()
+        self._starting.start()
         return self
+
+    def _start_inner(self) -> None:
+        """Nothing is decided before the others have said how far they hold our own events."""
+        while not self._link.heads_agree.wait(LOOK_SECONDS):
+            if self._leaving.is_set():
+                return
+        self._inner.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """Finish the steps under way, at most STOP_SECONDS; the party itself stays open."""
+        self._leaving.set()
+        self._starting.join()
         self._inner.ask_to_stop()
         self._link.stop()
         try:
@@ -85,6 +96,7 @@ class PartyProcesses:
         self._pump = self._express.pump()
         self._rest = ReactorProcess(party.folder.path, decide, prepare)
         self._heart = Heart(party.folder, LINK, (*self._link.pumps, self._pump), endpoint)
+        self._decides = False
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -93,18 +105,25 @@ class PartyProcesses:
             stack.callback(self._express.close)
             self._link.start()
             stack.callback(self._link.stop)
-            self._rest.start()
             stack.callback(self._rest.stop)
-            self._pump.start()
             stack.callback(self._pump.stop, STOP_SECONDS)
+            self._begin_deciding()
             self._stack = stack.pop_all()
         return self
+
+    def _begin_deciding(self) -> None:
+        """Not before the others have said how far they hold our own events."""
+        if not self._decides and self._link.heads_agree.is_set():
+            self._rest.start()
+            self._pump.start()
+            self._decides = True
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def look_after(self) -> None:
-        """Start the other process again if it died. Raises LinkError: the link is gone for good."""
+        """Start the other process again if it died. Raises LinkError: the link has ended."""
+        self._begin_deciding()
         self._rest.look_after()
         self._heart.beat_when_due()
         if not self._link.alive:

@@ -1,4 +1,4 @@
-"""The jobs under way or ended lately, with whom, and how far each stream of theirs is here.
+"""The jobs under way or ended, with whom, and how far each stream of theirs is here.
 
 Kept in memory and read on from the log when somebody asks, so that it costs nothing in between.
 """
@@ -20,6 +20,7 @@ NEWEST_EVENTS = 50_000  # where a party that starts looks for jobs under way
 MOST_JOBS = 1_000
 QUIET_SECONDS = 600.0  # a job that has ended is talked about so long after its last event
 # Nothing follows these. A member that lacks some of such a job names it, and has its answer.
+LAST = LAST_EVENTS | {"CustomersIdentified", "IdentificationRejected"}
 ANSWERED = {PredictionCompleted.type_name(), PredictionRejected.type_name()}
 
 
@@ -29,6 +30,7 @@ class SharedJob:
 
     heads: dict[str, int]
     has_ended: bool = False
+    is_quiet: bool = False
     changed_at: float = 0.0
 
 
@@ -43,7 +45,7 @@ class SharedJobs:
         self._position = max(0, log.head() - NEWEST_EVENTS)
 
     def catch_up(self) -> None:
-        """Take in what is new in the log, and let go of what is long over."""
+        """Take in what is new in the log; what is long over is only spoken of to who asks."""
         while places := self._log.places(self._position, PAGE):
             answered = {place.stream for place in places if place.type in ANSWERED}
             for name in answered:
@@ -54,17 +56,24 @@ class SharedJobs:
             self._position = places[-1].position
         quiet = self._clock() - QUIET_SECONDS
         for name, job in list(self._jobs.items()):
-            if job is None or (job.has_ended and job.changed_at < quiet):
+            if job is None:
                 del self._jobs[name]
+            else:
+                job.is_quiet = job.has_ended and job.changed_at < quiet
         while len(self._jobs) > MOST_JOBS:
             self._jobs.popitem(last=False)
 
-    def among(self, party: str) -> dict[str, SharedJob]:
+    def among(self, party: str, *, also_quiet: bool = False) -> dict[str, SharedJob]:
         """The jobs that a party is a member of, by name."""
-        return {name: job for name, job in self._jobs.items() if job and party in job.heads}
+        return {
+            name: job
+            for name, job in self._jobs.items()
+            if job and party in job.heads and (also_quiet or not job.is_quiet)
+        }
 
     def members(self) -> set[str]:
-        return {member for job in self._jobs.values() if job for member in job.heads}
+        jobs = [job for job in self._jobs.values() if job and not job.is_quiet]
+        return {member for job in jobs for member in job.heads}
 
     def share(self, job: str, *parties: str) -> bool:
         """Whether all of these are members of a job that the log knows."""
@@ -86,7 +95,7 @@ class SharedJobs:
         if job is None or place.source not in job.heads:
             return
         job.heads[place.source] = max(place.sequence, job.heads[place.source])
-        job.has_ended = job.has_ended or place.type in LAST_EVENTS
+        job.has_ended = job.has_ended or place.type in LAST
         job.changed_at = self._clock()
         self._jobs.move_to_end(place.stream)
 

@@ -9,7 +9,7 @@ from bus.memory import MemoryBroker
 from bus.parcel import Parcel
 from events.lifecycle import MessageRefused, TrainingFailed, TrainingRequested
 from events.preparation import FeaturesPrepared
-from party import damage, heads, heads_exchange
+from party import damage, heads, heads_exchange, heads_peer
 from party.errors import Reason
 from party.heads import HeadsStatement
 from party.jobs import job_history
@@ -247,7 +247,7 @@ def test_a_flood_of_statements_takes_no_room(parties: dict[str, Party]) -> None:
         said = statement(parties["partner"], number=number, held=unknown)
         deliver(broker, bank, "partner", said.content())
     peer = bank.heads._peers["partner"]
-    assert len(peer.statements) == heads_exchange.MOST_STATEMENTS
+    assert len(peer.statements) == heads_peer.MOST_STATEMENTS
     bank.compare_heads()
     assert len(peer.behind) <= heads_exchange.MOST_UNKNOWN
     assert len(peer.gaps) <= heads_exchange.MOST_GAPS
@@ -267,7 +267,11 @@ def test_only_members_are_told_of_a_job(tmp_path: Path) -> None:
         deliver(broker, nodes["bank"], "watcher", signed.content())
         nodes["bank"].compare_heads()
         nodes["bank"].publish()
-    assert nodes["watcher"].endpoint.receive(0) is None
+    heard = []
+    while delivery := nodes["watcher"].endpoint.receive(0):
+        heard.append(HeadsStatement.model_validate_json(delivery.parcel.body))
+        delivery.acknowledge()
+    assert [said.held for said in heard] == [{}]  # that somebody is here, and nothing else
     for party in parties.values():
         party.close()
 
