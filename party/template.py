@@ -96,6 +96,9 @@ POLICY = """
 # scoring_requesters = ["bank"]    # whose requests for scores are answered; all trusted parties
 # scoring_rows_an_hour = 1000000   # for each of them and model
 # score_digits = 6                 # round partial scores to so many decimals; exact unless stated
+# identification_requesters = ["bank"]  # for whom customers are identified; all trusted parties
+# labels_per_customer = 10         # how often a customer is identified by one model, by whomever
+# release_scores = false           # F with two digits, where every party says so
 """
 
 

@@ -1,15 +1,17 @@
-"""`tally bench`: how fast this machine is, and how long a round of a given job will take."""
+"""`tally bench`: how fast this machine is, and how long a given job will take."""
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 
+from events.terms import Alignment, Profile
 from learning.residuals import Residual
 from paillier import kernel_name
 from paillier.kernels import GMPY2, obstacle_to_compiling
+from tallystick.aligning import AlignmentEstimate, estimate_alignment, measure_alignment
 from tallystick.estimate import (
     Cost,
     JobEstimate,
@@ -20,11 +22,12 @@ from tallystick.estimate import (
     packing_of,
 )
 from tallystick.forecast import duration
-from tallystick.job_file import OPTIMISERS
+from tallystick.job_file import ALIGNMENTS, OPTIMISERS
 from tallystick.measuring import THOROUGH, measure_machine
 from tallystick.terminal import note, say, show_table
 
 RESIDUALS = {"default": Residual.SMOOTHED, "patent": Residual.TAYLOR}
+SAMPLE = 4_096  # identifiers
 STEPS = {
     "table_entry": "one entry of the encryption table",
     "table_product": "encryption, one product with an entry",
@@ -42,6 +45,10 @@ STEPS = {
 
 def bench(
     rows: Annotated[int, typer.Option(min=2, help="Customers to train on.")] = 33_600,
+    customers: Annotated[
+        int | None,
+        typer.Option(min=2, help="Customers that every party has, to align; else those."),
+    ] = None,
     features: Annotated[int, typer.Option(min=1, help="Features of every data party.")] = 20,
     bins: Annotated[int, typer.Option(min=2, max=255, help="Bins of every feature.")] = 5,
     participants: Annotated[int, typer.Option(min=1, max=64, help="Data partners.")] = 1,
@@ -50,7 +57,7 @@ def bench(
     ordinal: Annotated[bool, typer.Option("--ordinal", help="One column a feature.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Measure this machine, and tell how long a round of a job will take on it.
+    """Measure this machine, and tell how long aligning the customers and a round will take on it.
 
     Takes under 20 seconds. Nothing is stored and no other party is asked.
     """
@@ -70,13 +77,43 @@ def bench(
     note(f"measuring {kernel_name()} on {cores} cores with a key of {key_bits} bits …")
     machine = measure_machine(key_bits, shape.degree, cores, THOROUGH)
     told = estimate(shape, machine)
+    aligning = Aligning.of(
+        "patent" if profile == "patent" else "default", customers or rows, participants, cores
+    )
     if as_json:
-        typer.echo(json.dumps(_document(shape, machine, told), indent=1))
+        document = _document(shape, machine, told) | {"alignment": aligning.document()}
+        typer.echo(json.dumps(document, indent=1))
     else:
-        _show(shape, machine, told)
+        _show(shape, machine, told, aligning)
 
 
-def _show(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
+@dataclass(frozen=True)
+class Aligning:
+    """The alignment of the profile, before the first round."""
+
+    alignment: Alignment
+    customers: int
+    told: AlignmentEstimate
+
+    @classmethod
+    def of(cls, profile: Profile, customers: int, participants: int, cores: int) -> "Aligning":
+        costs = measure_alignment(cores, min(customers, SAMPLE), THOROUGH.repeats)
+        alignment = ALIGNMENTS[profile]
+        told = estimate_alignment(alignment, customers, participants, costs)
+        return cls(alignment, customers, told)
+
+    def document(self) -> dict[str, object]:
+        """Seconds, as in `_document`."""
+        return {
+            "by": self.alignment,
+            "customers": self.customers,
+            "parties": {name: asdict(cost) for name, cost in self.told.parties.items()},
+            "apart": self.told.apart,
+            "together": self.told.together,
+        }
+
+
+def _show(shape: JobShape, machine: Machine, told: JobEstimate, aligning: Aligning) -> None:
     bits, costs = machine.public_key.bits, machine.costs
     say(f"kernel {machine.kernel}, {machine.cores} cores, key of {bits} bits")
     if machine.kernel == GMPY2 and (obstacle := obstacle_to_compiling()):
@@ -92,10 +129,10 @@ def _show(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
     sent, received = (1e-6 / cost.wall for cost in (costs.sending, costs.receiving))
     say(f"payloads: stored and sealed at {sent:.0f} MB/s, unsealed and stored at {received:.0f}")
     say("")
-    _show_job(shape, machine, told)
+    _show_job(shape, machine, told, aligning)
 
 
-def _show_job(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
+def _show_job(shape: JobShape, machine: Machine, told: JobEstimate, aligning: Aligning) -> None:
     local, *participants = shape.bins
     bins = shape.bins[local]
     packing = packing_of(shape, machine.public_key.bits)
@@ -113,16 +150,19 @@ def _show_job(shape: JobShape, machine: Machine, told: JobEstimate) -> None:
         right="cpu wall",
     )
     say("")
+    apart = (aligning.told.apart, told.apart, told.total_apart)
+    together = (aligning.told.together, told.together, told.total_together)
     show_table(
-        ("by the clock", "round", f"{told.maximum_rounds}-rounds-at-most"),
+        ("by the clock", "aligning", "round", f"{told.maximum_rounds}-rounds-at-most"),
         [
-            ("a machine like this at every party", *map(duration, (told.apart, told.total_apart))),
-            ("all parties on this one", *map(duration, (told.together, told.total_together))),
+            ("a machine like this at every party", *map(duration, apart)),
+            ("all parties on this one", *map(duration, together)),
         ],
-        right=f"round {told.maximum_rounds}-rounds-at-most",
+        right=f"aligning round {told.maximum_rounds}-rounds-at-most",
     )
+    say(f"Aligning {aligning.customers:,} customers of every party by {aligning.alignment}, once.")
     say("Assumed: nothing else runs, and parties on one machine take turns. Not counted: the")
-    say("network, arithmetic in the clear, reading and aligning the data before the first round.")
+    say("network, arithmetic in the clear, reading the data before the first round.")
 
 
 def _microseconds(cost: Cost) -> tuple[str, str]:

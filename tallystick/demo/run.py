@@ -15,6 +15,7 @@ from tallystick.demo.federation import (
     prepare_folder,
     running,
 )
+from tallystick.demo.identifying import identify_held_out
 from tallystick.demo.scoring import score_held_out
 from tallystick.demo.summary import Summary, summarise
 from tallystick.errors import DemoError, JobFailedError
@@ -49,6 +50,7 @@ def run_demo(
         _wait_until_quiet(parties, job)
         paces = progress["bank"].round_times
         scored = score_held_out(parties, job)
+        identified = identify_held_out(parties, job)
         summary = summarise(
             options.name,
             "rabbitmq" if options.broker else "embedded",
@@ -56,7 +58,7 @@ def run_demo(
             parties,
             seconds,
             sum(paces) / len(paces),
-        ).model_copy(update={"scored_by_sql": scored})
+        ).model_copy(update={"scored_by_sql": scored, "identified": identified})
     (options.out / "summary.json").write_text(summary.model_dump_json(indent=1) + "\n")
     return summary
 

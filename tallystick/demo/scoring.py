@@ -47,7 +47,7 @@ def score_held_out(parties: Mapping[str, Party], job: str) -> ScoredBySql | None
     data_parties = [parties[name] for name in history.terms.data_parties]
     if not ids or not all(party.settings.can_score for party in data_parties):
         return None
-    _wait_until_converted(parties, job)
+    wait_until_converted(parties, job)
     began = time.monotonic()
     wish = Wish(job, ids, threshold=THRESHOLD)
     answer = _answer(bank, request_prediction(bank, wish))
@@ -74,7 +74,13 @@ def _held_out(history: History, bank: Party) -> tuple[list[str], NDArray[np.floa
     return [snapshot.ids[row] for row in rows], combine("sigmoid", [joint])
 
 
-def _wait_until_converted(parties: Mapping[str, Party], job: str) -> None:
+def held_out_customers(history: History, bank: Party) -> list[str]:
+    """The first of the customers held out."""
+    return _held_out(history, bank)[0]
+
+
+def wait_until_converted(parties: Mapping[str, Party], job: str) -> None:
+    """Until every party with data has its half in its tables. Raises DemoError."""
     waiting = set(job_history(parties["bank"].log, job).terms.data_parties)
     give_up = time.monotonic() + PATIENCE_SECONDS
     while waiting:

@@ -10,8 +10,12 @@ from rich.table import Table
 from events.terms import Profile
 from tallystick.alignment import PROTECTION
 from tallystick.demo.federation import DemoOptions
+from tallystick.demo.identifying import IdentifiedCustomers
 from tallystick.demo.summary import Summary
 from tallystick.following import JobProgress
+
+# A threshold above which outcome 1 is so much more frequent tells customers apart.
+TELLING_LIFT = 2.0
 
 STEPS = {
     "TrainingRequested": "the bank asks for a joint model",
@@ -105,6 +109,8 @@ def show_summary(console: Console, summary: Summary, out: Path) -> None:
             f"at most {scored.largest_difference:.0e} from the training's own probabilities.",
             soft_wrap=True,
         )
+    if summary.identified is not None:
+        console.print(_identified(summary.identified), soft_wrap=True)
     console.print(
         f"\nEverything that was said is in the parties' logs in [bold]{out}[/]. Next:",
         soft_wrap=True,
@@ -151,6 +157,26 @@ def _quality_table(summary: Summary) -> Table:
     ):
         table.add_row(name, *("-" if figure is None else f"{figure:.4f}" for figure in (auc, loss)))
     return table
+
+
+def _identified(told: IdentifiedCustomers) -> str:
+    """What the source's threshold does, and one that tells customers apart."""
+    chosen = [one for one in told.thresholds if one.tau == told.tau]
+    chosen += [one for one in told.thresholds if one.lift is not None and one.lift >= TELLING_LIFT][
+        :1
+    ]
+    first = (
+        f"{told.known} of {told.customers} customers held out were identified the patent's way in "
+        f"{told.seconds:.1f} s: {told.labelled} labelled 1 at tau {told.tau:g}."
+    )
+    second = f"AUC {told.auc:.4f} by F, {told.auc_joint:.4f} by the joint score. Of all held out:"
+    lines = [first, second]
+    lines += [
+        f"  tau {one.tau:g}: {one.share:.1%} labelled 1, of whom {one.precision:.1%} rightly "
+        f"(lift {one.lift:.2f})"
+        for one in chosen
+    ]
+    return "\n".join(lines)
 
 
 def _why_no_figure(summary: Summary) -> str:

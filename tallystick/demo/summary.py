@@ -24,6 +24,7 @@ from learning.quality import logistic_quality
 from learning.reference import pooled_reference
 from party.jobs import job_history
 from party.opening import Party
+from tallystick.demo.identifying import IdentifiedCustomers
 from tallystick.demo.scoring import ScoredBySql
 
 
@@ -65,6 +66,7 @@ class Summary(Frozen):
     events: int = Field(description="shared events of the job, as every member has them")
     parties: dict[str, PartyFigures]
     scored_by_sql: ScoredBySql | None = Field(default=None, description="held-out customers again")
+    identified: IdentifiedCustomers | None = Field(default=None, description="patent profile")
 
 
 def summarise(

@@ -51,6 +51,7 @@ def test_bench_names_the_kernel_and_tells_a_round_by_party() -> None:
         assert any(line.startswith(f"{party} ") for line in lines)
     assert any(line.startswith("all parties on this one") for line in lines)
     assert any(line.startswith("Assumed: ") for line in lines)
+    assert "Aligning 1,000 customers of every party by psi, once." in lines
 
 
 @pytest.mark.parametrize(("profile", "residual"), [("default", "smoothed"), ("patent", "taylor")])
@@ -61,6 +62,10 @@ def test_bench_as_json_has_every_figure(profile: str, residual: str) -> None:
     assert document["job"]["residual"] == residual
     assert document["job"]["features"] == {"bank": 7, "partner-1": 7}
     assert all(cost["cpu"] > 0 for cost in document["unit_costs"].values())
+    alignment = document["alignment"]
+    assert alignment["by"] == {"default": "psi", "patent": "hash"}[profile]
+    assert set(alignment["parties"]) == {"bank", "partner-1"}
+    assert alignment["apart"] > 0
     parties = document["round"]["parties"]
     assert document["round"]["together"] == pytest.approx(
         sum(cost["wall"] for cost in parties.values())
