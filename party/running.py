@@ -7,12 +7,14 @@ lag. They share nothing but the log, so hours of computing starve no heartbeat a
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import structlog
 
 from bus.endpoint import Endpoint
+from bus.inspection import BrokerFacts, inspect_broker
 from bus.rabbitmq import open_endpoint
 from events.vocabulary import DATA_ROLES, Role
 from handlers.reactions import decide
@@ -21,6 +23,7 @@ from party.errors import LinkError
 from party.inner_pumps import InnerPumps
 from party.link import Link
 from party.lock import running_alone
+from party.metrics import serving_metrics
 from party.opening import Party, open_party
 from party.pulse import LINK, Heart
 from party.reactor import Decide, Reactor
@@ -138,10 +141,12 @@ def run_party(
     endpoint: Endpoint | None = None,
     decide: Decide = decide,
     stopping: threading.Event | None = None,
+    metrics: str | None = None,
 ) -> None:
     """Run the party in two processes until SIGINT or SIGTERM.
 
     `prepare` (an importable function) runs first in the other process, to set up its output.
+    `metrics` is the HOST:PORT where Prometheus may ask.
     Raises PartyError, StoreError and BusError where the party cannot start.
     """
     with ExitStack() as stack:
@@ -153,10 +158,18 @@ def run_party(
         endpoint = endpoint or open_endpoint(broker_of(party.settings, party.folder), party.name)
         stopping = stopping or stack.enter_context(stop_signals())
         running = stack.enter_context(PartyProcesses(party, endpoint, prepare, decide))
+        if metrics is not None:
+            look = partial(_look_at_broker, party) if party.settings.broker else None
+            port = stack.enter_context(serving_metrics(metrics, party, endpoint, look))
+            log.info("metrics", party=party.name, port=port)
         log.info("running", party=party.name, role=str(party.role), log_head=party.log.head())
         while not stopping.wait(LOOK_SECONDS):
             running.look_after()
         log.info("stopping", party=party.name)
+
+
+def _look_at_broker(party: Party) -> BrokerFacts:
+    return inspect_broker(broker_of(party.settings, party.folder), party.name)
 
 
 def startup_notes(party: Party) -> list[str]:

@@ -121,7 +121,13 @@ def trust(
 
 
 @party_app.command()
-def run(folder: Folder) -> None:
+def run(
+    folder: Folder,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Answer Prometheus there; a PORT is on loopback."),
+    ] = None,
+) -> None:
     """Run the party until Ctrl-C: its link to the broker, and the process that computes.
 
     Stopping it at any moment is harmless: it goes on from its log when it runs again.
@@ -136,7 +142,7 @@ def run(folder: Folder) -> None:
             note(f"{party.name} ({party.role}), fingerprint {party.card.fingerprint}")
             note(f"connected to the broker at {broker.address}")
             _say_what_it_waits_for(party, folder)
-            run_party(folder, prepare=configure_running_log, endpoint=endpoint)
+            run_party(folder, prepare=configure_running_log, endpoint=endpoint, metrics=metrics)
     note(f"{party.name} has stopped; what it was doing goes on when it runs again")
 
 
