@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from pydantic import computed_field
-
 from audit.envelope_checks import Line, at
 from audit.examining import examine_all
-from audit.findings import Check, CheckResult, Findings
+from audit.findings import Check, Checked, Findings
 from audit.job_checks import finding
 from audit.log_copy import LogCopy
 from audit.tree_checks import voided
@@ -17,25 +15,18 @@ from events.errors import EventError
 from events.event import Event
 from events.merkle import MerkleTree, extends
 from events.opening import Opening
-from events.vocabulary import Frozen
 from events.witness import CheckpointPosted, LogRestored
 from store.entry import Entry
 
 CHECKS = (Check.EQUIVOCATION, Check.MISSING, Check.ORDER, Check.CHECKPOINTS)
 
 
-class Comparison(Frozen):
+class Comparison(Checked):
     """What several logs say of each other."""
 
     logs: tuple[str, ...]
     jobs: tuple[str, ...]
     events: int
-    checks: tuple[CheckResult, ...]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
 
 
 @dataclass

@@ -83,6 +83,17 @@ class CheckResult(Frozen):
         return not self.findings
 
 
+class Checked(Frozen):
+    """What several checks say together."""
+
+    checks: tuple[CheckResult, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def holds(self) -> bool:
+        return all(check.holds for check in self.checks)
+
+
 @dataclass
 class Findings:
     """What the checks note while they go through a log."""

@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 
-from pydantic import computed_field
-
 from audit.envelope_checks import Examined
 from audit.examining import examine_all
-from audit.findings import Check, CheckResult, Findings
+from audit.findings import Check, Checked, Findings
 from audit.job_checks import JobChecks
 from audit.log_copy import LogCopy
 from audit.order_checks import OrderChecks
 from audit.payload_checks import PayloadChecks
 from audit.tree_checks import CheckpointChecks, check_tree
 from events.merkle import MerkleTree
-from events.vocabulary import Frozen
 
 EVERY_CHECK = frozenset(Check) - {Check.EQUIVOCATION, Check.MISSING, Check.ORDER}
 QUICK_CHECKS = frozenset(
@@ -21,7 +18,7 @@ QUICK_CHECKS = frozenset(
 )
 
 
-class Verification(Frozen):
+class Verification(Checked):
     """What holds of a log, what does not, and where."""
 
     place: str
@@ -32,12 +29,6 @@ class Verification(Frozen):
     log_size: int
     root: str | None
     fingerprints: dict[str, str]
-    checks: tuple[CheckResult, ...]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
 
 
 @dataclass

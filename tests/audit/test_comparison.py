@@ -9,7 +9,8 @@ from audit.findings import Check
 from audit.log_copy import Scope
 from audit.opening import open_log
 from tests.audit.conftest import JOB, Federation
-from tests.audit.drill import honest, truncate_and_sign
+from tests.audit.falsifications import truncate_and_sign
+from tests.audit.forging import honest
 from tests.tallystick.federations import tally, well
 
 

@@ -10,7 +10,8 @@ from audit.opening import open_log
 from audit.standalone_verify import verify as verify_alone
 from audit.verification import verify
 from tests.audit.conftest import Federation
-from tests.audit.drill import ATTACKS, Attack, honest
+from tests.audit.drill import ATTACKS, Attack
+from tests.audit.forging import honest
 
 PAGE = Path(__file__).parents[2] / "docs" / "tampering-drill.md"
 

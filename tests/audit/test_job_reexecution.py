@@ -18,7 +18,7 @@ from party.choosing import SourceSettings
 from party.errors import KeyFileError
 from party.opening import Party, read_private_key_file
 from tests.audit.conftest import JOB, Federation
-from tests.audit.drill import insider, log_of, place_of, rechained, with_data
+from tests.audit.forging import insider, log_of, place_of, rechained, with_data
 from tests.tallystick.federations import tally, well
 
 

@@ -9,7 +9,7 @@ from audit.live_log import LiveLog, Selection
 from party.settings import log_address
 from store.log import Log
 from tests.audit.conftest import JOB, Federation
-from tests.audit.drill import log_of
+from tests.audit.forging import log_of
 from tests.store.conftest import fresh_postgres_log
 
 

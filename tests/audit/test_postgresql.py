@@ -14,7 +14,7 @@ from audit.verification import verify
 from store.database import parse_url
 from store.log import Log
 from tests.audit.conftest import Federation
-from tests.audit.drill import honest, log_of
+from tests.audit.forging import honest, log_of
 from tests.store.conftest import fresh_postgres_log
 
 

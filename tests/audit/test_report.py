@@ -11,7 +11,8 @@ from audit.opening import open_log
 from audit.report.page import make_report, render
 from audit.report.telling import tell
 from tests.audit.conftest import JOB, Federation
-from tests.audit.drill import back_date, honest
+from tests.audit.falsifications import back_date
+from tests.audit.forging import honest
 from tests.tallystick.federations import tally, well
 
 VOID = {"meta", "br", "link", "img", "input", "hr", "circle", "line", "path"}
