@@ -1,13 +1,15 @@
 """Job by job: the one description of the protocol, and what was told against what was noted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from audit.findings import Check, Finding, Findings
+from audit.histories import Histories
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.event import Event
 from events.lifecycle import TrainingAccepted, TrainingRequested
 from events.preparation import DataSnapshotted, KeyPairGenerated, PublicKeyIssued
+from events.witness import CheckpointDisputed, CheckpointPosted
 from handlers.conformance import check_conformance
 from handlers.errors import ProtocolError
 from handlers.history import History
@@ -15,14 +17,16 @@ from party.checks import check_said_by_member
 from party.errors import RefusalError
 from store.entry import Entry
 
+AT_THE_END = (DataSnapshotted, KeyPairGenerated, CheckpointPosted, CheckpointDisputed)
+
 
 class JobChecks:
-    """Feed it every entry in the order of the log, and its fact if known; `histories` are jobs."""
+    """Feed it every entry in the order of the log, and its fact if known."""
 
     def __init__(self, findings: Findings, party: str) -> None:
         self._findings = findings
         self._party = party
-        self.histories: dict[str, History] = {}
+        self._histories = Histories(*AT_THE_END)
 
     def take(self, entry: Entry, fact: Fact[Event] | None = None) -> None:
         """An event that cannot be read was found by other checks already."""
@@ -31,19 +35,18 @@ class JobChecks:
         except EventError:
             return
         self._findings.count(Check.CONFORMANCE)
-        history = self.histories.get(fact.job)
-        if history is None:
-            history = self.histories[fact.job] = History(fact.job)
-        history.add(fact)
+        history = self._histories.add(entry, fact)
         for detail in self._breaches(history, fact):
             self._findings.add(finding(Check.CONFORMANCE, entry.position, fact, detail))
 
-    def finish(self) -> None:
-        """What needs the whole job."""
-        for history in self.histories.values():
+    def finish(self, also: Callable[[History], None]) -> None:
+        """What needs the whole job; `also` is done with each job in which a checkpoint was told."""
+        for history in self._histories.awaiting_end():
             if history.is_known:
                 self._check_data(history)
                 self._check_keys(history)
+            also(history)
+        self._histories.close()
 
     def _breaches(self, history: History, fact: Fact[Event]) -> Iterator[str]:
         if fact.envelope.is_private:

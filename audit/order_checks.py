@@ -1,6 +1,8 @@
 """How the events of a log stand to each other: numbers, chain, causes and times, line by line."""
 
 from dataclasses import dataclass
+from sys import intern
+from typing import NamedTuple
 
 from audit.envelope_checks import Line, at
 from audit.findings import Check, Findings
@@ -14,6 +16,16 @@ class _Stream:
     time: str
 
 
+class Seen(NamedTuple):
+    """What is kept of every event: the most that an audit of a long log has in memory."""
+
+    position: int
+    digest: str
+    job: str
+    private: bool
+    time: str
+
+
 class OrderChecks:
     """Feed it every line in the order of the log. Of an export's private events, which belong to
     many jobs, those of other jobs are missing without fault.
@@ -23,7 +35,7 @@ class OrderChecks:
         self._findings = findings
         self._scope = scope
         self._streams: dict[tuple[str, str], _Stream] = {}
-        self._seen: dict[str, Line] = {}
+        self._seen: dict[str, Seen] = {}
         self._opened: set[str] = set()
         self._position = 0
         self._left_out = 0
@@ -35,7 +47,10 @@ class OrderChecks:
         self._check_position(line)
         self._check_stream(line)
         self._check_cause(line)
-        self._seen.setdefault(line.id, line)
+        if line.id not in self._seen:
+            self._seen[line.id] = Seen(
+                line.position, line.digest, intern(line.job), line.private, line.time
+            )
 
     def finish(self) -> None:
         for check in (Check.SEQUENCE, Check.CAUSES, Check.TIMES):
@@ -49,7 +64,7 @@ class OrderChecks:
             )
 
     @property
-    def seen(self) -> dict[str, Line]:
+    def seen(self) -> dict[str, Seen]:
         """Every event by its id."""
         return self._seen
 

@@ -1,11 +1,12 @@
 """The Merkle tree over the log, and everything that parties signed about their logs."""
 
 import base64
+from collections.abc import Mapping
 
-from audit.envelope_checks import Line
 from audit.findings import Check, Finding, Findings
 from audit.job_checks import finding
 from audit.log_copy import LogCopy
+from audit.order_checks import Seen
 from audit.partial_tree import PartialTree
 from events.catalogue import Fact
 from events.checkpoint import Checkpoint, SignedCheckpoint
@@ -16,10 +17,37 @@ from handlers.history import History
 from handlers.witness import standing_checkpoints
 
 
-def check_tree(
-    copy: LogCopy, leaves: dict[int, bytes], tree: MerkleTree | None, findings: Findings
-) -> None:
-    """Whether the events and the root belong together. `leaves` are leaf hashes by number."""
+class Leaves:
+    """The leaf hashes of a log by number, growing; the tree alone while none is missing."""
+
+    def __init__(self) -> None:
+        self.tree = MerkleTree()
+        self._by_number: dict[int, bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self.tree if self._by_number is None else self._by_number)
+
+    def take(self, number: int, leaf: bytes) -> None:
+        if self._by_number is None and number != len(self.tree):
+            self._by_number = self.by_number()
+        if self._by_number is not None:
+            self._by_number[number] = leaf
+        self.tree.append_hash(leaf)
+
+    def by_number(self) -> dict[int, bytes]:
+        if self._by_number is not None:
+            return self._by_number
+        return {number: self.tree.subtree(number, number + 1) for number in range(len(self.tree))}
+
+    def root_beside(self, omitted: Mapping[tuple[int, int], bytes], size: int) -> bytes | None:
+        """With the parts that were left out; None where they do not make a whole tree."""
+        if self._by_number is None and not omitted:
+            return self.tree.root() if size == len(self.tree) else None
+        return PartialTree(self.by_number(), omitted, size).root()
+
+
+def check_tree(copy: LogCopy, leaves: Leaves, findings: Findings) -> None:
+    """Whether the events and the root belong together."""
     findings.count(Check.TREE, len(leaves))
     evidence = copy.evidence
     if evidence is None:
@@ -30,8 +58,8 @@ def check_tree(
             Check.TREE, "a log read in place has no root from elsewhere but in checkpoints"
         )
         return
-    root = PartialTree(leaves, evidence.omitted, evidence.size).root()
-    if tree is not None and len(tree) != evidence.size:
+    root = leaves.root_beside(evidence.omitted, evidence.size)
+    if copy.scope.is_whole and len(leaves.tree) != evidence.size:
         root = None
     if root != evidence.root:
         detail = "the events and the omitted parts do not make the tree of the root that is told"
@@ -49,7 +77,7 @@ class CheckpointChecks:
     """What is said in CheckpointPosted and CheckpointDisputed, over all jobs of a log."""
 
     def __init__(
-        self, copy: LogCopy, tree: MerkleTree | None, seen: dict[str, Line], findings: Findings
+        self, copy: LogCopy, tree: MerkleTree | None, seen: Mapping[str, Seen], findings: Findings
     ) -> None:
         self._copy, self._tree, self._findings = copy, tree, findings
         self._seen = seen

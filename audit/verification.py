@@ -9,8 +9,7 @@ from audit.job_checks import JobChecks
 from audit.log_copy import LogCopy
 from audit.order_checks import OrderChecks
 from audit.payload_checks import PayloadChecks
-from audit.tree_checks import CheckpointChecks, check_tree
-from events.merkle import MerkleTree
+from audit.tree_checks import CheckpointChecks, Leaves, check_tree
 
 EVERY_CHECK = frozenset(Check) - {Check.EQUIVOCATION, Check.MISSING, Check.ORDER}
 QUICK_CHECKS = frozenset(
@@ -43,15 +42,13 @@ class _Pass:
         self.order = OrderChecks(self.findings, self.copy.scope)
         self.jobs = JobChecks(self.findings, self.copy.party)
         self.payloads = PayloadChecks(self.copy, self.findings)
-        self.tree = MerkleTree()
-        self.leaves: dict[int, bytes] = {}
+        self.leaves = Leaves()
         self.events = 0
 
     def take(self, examined: Examined) -> None:
         entry, line = examined.entry, examined.line
         self.events += 1
-        self.leaves[entry.position - 1] = examined.leaf
-        self.tree.append_hash(examined.leaf)
+        self.leaves.take(entry.position - 1, examined.leaf)
         self.findings.extend(examined.findings)
         if line is None:
             return
@@ -67,14 +64,11 @@ class _Pass:
         for check in (Check.FORMAT, Check.SCHEMA, Check.SIGNATURES):
             findings.count(check, self.events)
         self.order.finish()
-        self.jobs.finish()
         if Check.PAYLOADS in self.checks:
             self.payloads.finish(cores)
-        whole = self.tree if copy.scope.is_whole else None
-        check_tree(copy, self.leaves, whole, findings)
-        checkpoints = CheckpointChecks(copy, whole, self.order.seen, findings)
-        for history in self.jobs.histories.values():
-            checkpoints.check(history)
+        check_tree(copy, self.leaves, findings)
+        whole = self.leaves.tree if copy.scope.is_whole else None
+        self.jobs.finish(CheckpointChecks(copy, whole, self.order.seen, findings).check)
         if copy.own_cards and copy.cards:
             findings.note(
                 Check.SIGNATURES,
@@ -95,7 +89,7 @@ def verify(
     for examined in examine_all(copy.entries(), copy.cards, signatures=signatures, cores=cores):
         run.take(examined)
     run.finish(cores)
-    root = run.tree.root() if copy.scope.is_whole else None
+    root = run.leaves.tree.root() if copy.scope.is_whole else None
     if copy.evidence is not None:
         root = copy.evidence.root
     return Verification(
