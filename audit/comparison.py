@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from audit.envelope_checks import Line, at
+from audit.envelope_checks import EnvelopeChecks, Examined, Line, at
 from audit.examining import examine_all
 from audit.findings import Check, Checked, Findings
 from audit.job_checks import finding
@@ -12,12 +12,12 @@ from audit.log_copy import LogCopy
 from audit.tree_checks import voided
 from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
-from events.event import Event
 from events.merkle import MerkleTree, extends
 from events.opening import Opening
 from events.witness import CheckpointPosted, LogRestored
-from store.entry import Entry
 
+NOTED = (Opening, CheckpointPosted, LogRestored)
+NOTED_BY_NAME = {name for name, kind in CATALOGUE.types.items() if issubclass(kind, NOTED)}
 CHECKS = (Check.EQUIVOCATION, Check.MISSING, Check.ORDER, Check.CHECKPOINTS)
 
 
@@ -35,7 +35,6 @@ class _Side:
 
     copy: LogCopy
     lines: dict[str, Line] = field(default_factory=dict)
-    unsigned: set[str] = field(default_factory=set)
     heads: dict[tuple[str, str], int] = field(default_factory=dict)
     openings: dict[str, Opening] = field(default_factory=dict)
     checkpoints: list[Fact[CheckpointPosted]] = field(default_factory=list)
@@ -80,23 +79,22 @@ def compare(copies: Sequence[LogCopy], *, cores: int = 1) -> Comparison:
 
 def _read(copy: LogCopy, cores: int) -> _Side:
     side = _Side(copy)
-    for examined in examine_all(copy.entries(), copy.cards, cores=cores):
+    for examined in examine_all(copy.entries(), copy.cards, signatures=False, cores=cores):
         side.tree.append_hash(examined.leaf)
         line = examined.line
         if line is None or line.private:
             continue
-        if any(one.check is Check.SIGNATURES for one in examined.findings):
-            side.unsigned.add(line.digest)
         side.lines.setdefault(line.id, line)
         place = (line.source, line.stream)
         side.heads[place] = max(side.heads.get(place, -1), line.sequence)
-        _note(side, examined.entry)
+        if line.type in NOTED_BY_NAME:
+            _note(side, examined)
     return side
 
 
-def _note(side: _Side, entry: Entry) -> None:
+def _note(side: _Side, examined: Examined) -> None:
     try:
-        fact: Fact[Event] = CATALOGUE.read(entry.envelope)
+        fact = examined.fact or CATALOGUE.read(examined.entry.envelope)
     except EventError:
         return
     if isinstance(fact.event, Opening):
@@ -109,6 +107,7 @@ def _note(side: _Side, entry: Entry) -> None:
 
 def _compare(one: _Side, other: _Side, findings: Findings) -> None:
     both = _members(one.openings) | _members(other.openings)
+    disputed: list[tuple[Line, Line]] = []
     for left, right in ((one, other), (other, one)):
         for line in left.lines.values():
             members = both.get(line.job, frozenset())
@@ -121,8 +120,25 @@ def _compare(one: _Side, other: _Side, findings: Findings) -> None:
             elif left is one:
                 findings.count(Check.EQUIVOCATION)
                 if known.digest != line.digest:
-                    detail = _two_versions(one, other, line, known)
-                    findings.add(at(line, Check.EQUIVOCATION, detail))
+                    disputed.append((line, known))
+    if disputed:
+        false = _unsigned(one, [line for line, _ in disputed])
+        false_there = _unsigned(other, [known for _, known in disputed])
+        for line, known in disputed:
+            signed = (line.digest not in false, known.digest not in false_there)
+            detail = _two_versions(one, other, line, signed)
+            findings.add(at(line, Check.EQUIVOCATION, detail))
+
+
+def _unsigned(side: _Side, lines: Sequence[Line]) -> set[str]:
+    """The digests of those of these lines that their issuer did not sign."""
+    positions, examine = {line.position for line in lines}, EnvelopeChecks(side.copy.cards).examine
+    versions = (examine(one) for one in side.copy.entries() if one.position in positions)
+    return {
+        one.line.digest
+        for one in versions
+        if one.line and any(finding.check is Check.SIGNATURES for finding in one.findings)
+    }
 
 
 def _members(openings: Mapping[str, Opening]) -> dict[str, frozenset[str]]:
@@ -142,9 +158,9 @@ def _absence(has: _Side, lacks: _Side, line: Line) -> str:
     return f"{has.party} has it, {lacks.party} does not, but has what came after it"
 
 
-def _two_versions(one: _Side, other: _Side, line: Line, known: Line) -> str:
-    for side, version in ((one, line), (other, known)):
-        if version.digest in side.unsigned:
+def _two_versions(one: _Side, other: _Side, line: Line, signed: tuple[bool, bool]) -> str:
+    for side, is_genuine in zip((one, other), signed, strict=True):
+        if not is_genuine:
             return f"{side.party} has another version, which {line.source} did not sign"
     return f"{line.source} signed two: one is with {one.party}, another with {other.party}"
 

@@ -11,7 +11,7 @@ from events.event import Event
 from handlers.history import History
 from store.entry import Entry
 
-MOST_FACTS = 50_000  # some 5 KB each
+MOST_FACTS = 20_000  # some 5 KB each
 MOST_BYTES = 1 << 25  # of their text, before it goes to a file
 LENGTH_BYTES = 4
 
@@ -27,6 +27,8 @@ class _Told:
 class Histories:
     """A job that was not spoken of for long is put aside as text, and read again when it is.
 
+    There is more room from then on, lest jobs that take turns are read again and again.
+
     `awaiting` are types of events: a job with one of them is looked at again in the end.
     """
 
@@ -34,7 +36,7 @@ class Histories:
         self._awaiting = awaiting
         self._jobs: dict[str, _Told] = {}
         self._here: OrderedDict[str, History] = OrderedDict()
-        self._facts_here = 0
+        self._facts_here, self._most_facts = 0, MOST_FACTS
         self._text = tempfile.SpooledTemporaryFile(MOST_BYTES)  # noqa: SIM115 - see close
         self._end = 0
 
@@ -55,8 +57,7 @@ class Histories:
         """In the order in which the jobs began."""
         for job, told in self._jobs.items():
             if told.awaits_end:
-                yield self._of(job)
-                self._make_room(job)
+                yield self._here.get(job) or self._read_again(job)
 
     def close(self) -> None:
         self._text.close()
@@ -64,11 +65,15 @@ class Histories:
     def _of(self, job: str) -> History:
         history = self._here.get(job)
         if history is None:
-            told = self._jobs.setdefault(job, _Told())
-            history = self._here[job] = History(job, map(self._read, told.places))
-            self._facts_here += len(told.places)
+            again = len(self._jobs.setdefault(job, _Told()).places)
+            history = self._here[job] = self._read_again(job)
+            self._facts_here += again
+            self._most_facts += again
         self._here.move_to_end(job)
         return history
+
+    def _read_again(self, job: str) -> History:
+        return History(job, map(self._read, self._jobs[job].places))
 
     def _read(self, place: int) -> Fact[Event]:
         self._text.seek(place)
@@ -78,6 +83,6 @@ class Histories:
         return CATALOGUE.read(Entry(0, canonical).envelope)
 
     def _make_room(self, job: str) -> None:
-        while self._facts_here > MOST_FACTS and next(iter(self._here)) != job:
+        while self._facts_here > self._most_facts and next(iter(self._here)) != job:
             other, _ = self._here.popitem(last=False)
             self._facts_here -= len(self._jobs[other].places)
