@@ -1,18 +1,11 @@
 """A job for a person to read: its members, its rounds, and how good the model is."""
 
+from audit.report.story import FIGURES
 from events.models import ModelEvaluated, Quality
 from tallystick.alignment import PROTECTION
 from tallystick.job_facts import JobFacts
 from tallystick.terminal import say, show_table
 
-FIGURES = {
-    "auc": "AUC",
-    "ks": "KS",
-    "lift": "lift of the top tenth",
-    "log_loss": "log-loss",
-    "r2": "R²",
-    "rmse": "RMSE",
-}
 TERMS_SHOWN = (
     "kind",
     "profile",

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes RabbitMQ and PostgreSQL available to the tests, and Flink to an environment of its own in
-# DIRECTORY; starts none of them.
+# Makes RabbitMQ, PostgreSQL and Chromium available to the tests, and Flink to an environment of its
+# own in DIRECTORY; starts none of them.
 #   tests/install-servers.sh [DIRECTORY]      (default: .venv of this checkout)
-# As root: Debian's packages. Otherwise: the same packages unpacked into DIRECTORY/rabbitmq and
-# DIRECTORY/postgresql, where tests/brokers.py and the PostgreSQL tests look. Quick when done.
+# As root: Debian's packages. Otherwise: the same packages unpacked into DIRECTORY/rabbitmq,
+# DIRECTORY/postgresql and DIRECTORY/chromium, where tests/brokers.py, tests/databases.py and
+# tests/browser.py look. Quick when done.
 set -eu
 
 directory=${1:-$(dirname "$0")/../.venv}
@@ -14,6 +15,10 @@ has_rabbitmq() {
 
 has_postgresql() {
     [ -e "$directory/postgresql/complete" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+has_chromium() {
+    [ -e "$directory/chromium/complete" ] || [ -x /usr/bin/chromium ]
 }
 
 # The output of a command, only if it fails.
@@ -50,6 +55,7 @@ install_packages() {
     quietly apt update
     if ! has_rabbitmq; then quietly apt install -y --no-install-recommends rabbitmq-server; fi
     if ! has_postgresql; then install_postgresql; fi
+    if ! has_chromium; then quietly apt install -y --no-install-recommends chromium; fi
 }
 
 install_postgresql() {
@@ -109,6 +115,25 @@ unpack_postgresql() {
     touch "$root/complete"
 }
 
+unpack_chromium() {
+    root=$directory/chromium
+    unpack "$root" chromium chromium chromium-common fontconfig-config fonts-dejavu-core
+    mkdir -p "$root/bin" "$root/fonts-cache"
+    cat >"$root/fonts.conf" <<END
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>$root/usr/share/fonts</dir><cachedir>$root/fonts-cache</cachedir></fontconfig>
+END
+    libraries=$(printf '%s:' "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu)
+    cat >"$root/bin/chromium" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=${libraries%:} FONTCONFIG_FILE=$root/fonts.conf \\
+    exec $root/usr/lib/chromium/chromium "\$@"
+END
+    chmod 755 "$root/bin/chromium"
+    touch "$root/complete"
+}
+
 unpack_packages() {
     trap 'rm -rf "$scratch"' EXIT
     mkdir -p "$directory" "$scratch/lists/partial" "$scratch/cache/archives/partial"
@@ -116,6 +141,7 @@ unpack_packages() {
     quietly own_apt update
     if ! has_rabbitmq; then unpack_rabbitmq; fi
     if ! has_postgresql; then unpack_postgresql; fi
+    if ! has_chromium; then unpack_chromium; fi
 }
 
 # From its Python packages, by tests/flink.py.
@@ -126,15 +152,15 @@ install_flink() {
 }
 
 install_flink
-if has_rabbitmq && has_postgresql; then
+if has_rabbitmq && has_postgresql && has_chromium; then
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "The tests need RabbitMQ and PostgreSQL; this script installs them on Debian only." >&2
+    echo "The tests need RabbitMQ, PostgreSQL and Chromium; this script installs them on Debian only." >&2
     exit 1
 fi
 scratch=$(mktemp -d)
 trap 'exit 130' INT TERM
 log=$scratch/log
-echo "Fetching RabbitMQ and PostgreSQL for the tests ..."
+echo "Fetching RabbitMQ, PostgreSQL and Chromium for the tests ..."
 if [ "$(id -u)" = 0 ]; then install_packages; else unpack_packages; fi

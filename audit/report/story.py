@@ -6,6 +6,16 @@ from events.catalogue import Fact
 from events.event import Event
 from events.preparation import RowsAligned
 
+# What people call the figures of a model's quality.
+FIGURES = {
+    "auc": "AUC",
+    "ks": "KS",
+    "lift": "lift of the top tenth",
+    "log_loss": "log-loss",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+
 
 @dataclass(frozen=True)
 class MemberStory:

@@ -7,6 +7,7 @@ from functools import reduce
 from audit.log_copy import LogCopy
 from audit.report.requests import tell_prediction
 from audit.report.story import (
+    FIGURES,
     Curve,
     DigestStory,
     JobStory,
@@ -148,7 +149,13 @@ def _terms(terms: Agreement) -> list[tuple[str, str]]:
     document = terms.model_dump(mode="json")
     flat = {name: value for name, value in document.items() if name not in WITHOUT_A_PLACE}
     flat |= document.get("optimiser", {})
-    return [(name.replace("_", " "), str(value)) for name, value in sorted(flat.items())]
+    return [(name.replace("_", " "), _plain(value)) for name, value in sorted(flat.items())]
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "–"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _rounds(history: History) -> list[RoundStory]:
@@ -234,7 +241,7 @@ def _quality(history: History) -> list[tuple[str, str, str]]:
         for name in Quality.model_fields:
             joint, alone = getattr(fact.event.joint, name), getattr(fact.event.alone, name)
             if joint is not None:
-                rows.append((name.replace("_", "-"), _figure(alone), _figure(joint)))
+                rows.append((FIGURES.get(name, name), _figure(alone), _figure(joint)))
     return rows
 
 
