@@ -8,6 +8,7 @@ what the columns mean; the mart has neither ids nor the key of the hashes.
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,9 @@ from party.sources import Table, read_source
 
 KEY_BYTES = 32
 HANDLE = "handle"
+# How much of a contribution is in memory at once: rows times columns of eight bytes.
+CELLS_IN_A_GROUP = 8 << 20
+ITEM_BYTES = 8
 HANDLE_FORM = re.compile(rf"[0-9a-f]{{{2 * HANDLE_BYTES}}}")
 
 
@@ -53,19 +57,43 @@ def read_mart_key(path: Path) -> bytes:
 def contribute(source: SourceSettings, key: bytes, out: Path) -> tuple[str, ...]:
     """Write a contribution; returns what the columns c1, c2 … are, for the member alone.
 
+    One column, or some rows of all, are in memory at a time; the rest is on the disk of `out`.
     Raises SourceError: a column of text, too many columns, and what `read_source` refuses.
     """
-    table = read_source(source)
+    table = read_source(source.model_copy(update=_absolute(source)), folder=out.absolute().parent)
     if table.label is not None and source.label is None:
         raise SourceError("a label may not go to a mart: leave its column out (--exclude)")
     check_columns(table)
-    handles = np.array([handle.hex() for handle in handles_of(key, table.ids)])
-    order = np.argsort(handles)
-    columns: dict[str, pa.Array] = {HANDLE: pa.array(handles[order])}
-    for place, column in enumerate(table.columns.values(), start=1):
-        columns[f"c{place}"] = pa.array(np.asarray(column, np.float64)[order])
-    _write(out, lambda path: pq.write_table(pa.table(columns), path))
+    _write(out, lambda path: _write_sorted(path, table, key))
     return tuple(table.columns)
+
+
+def _absolute(source: SourceSettings) -> dict[str, str]:
+    return {} if source.file is None else {"file": str(Path(source.file).absolute())}
+
+
+def _write_sorted(path: Path, table: Table, key: bytes) -> None:
+    """Rows by handle: columns come one by one, and leave some rows at a time, by way of a file."""
+    handles = np.array([handle.hex() for handle in handles_of(key, table.ids)])
+    order, width = np.argsort(handles), len(table.columns)
+    names = [f"c{place + 1}" for place in range(width)]
+    schema = pa.schema([(HANDLE, pa.string()), *((name, pa.float64()) for name in names)])
+    at_a_time = max(1, CELLS_IN_A_GROUP // width)
+    with (
+        tempfile.TemporaryFile(dir=path.parent) as file,
+        pq.ParquetWriter(path, schema) as writer,
+    ):
+        for column in table.columns.values():
+            file.write(np.asarray(column, np.float64)[order].tobytes())
+        file.flush()
+        for start in range(0, len(order), at_a_time):
+            rows = order[start : start + at_a_time]
+            arrays = [pa.array(handles[rows])]
+            for place in range(width):
+                begin = ITEM_BYTES * (place * len(order) + start)
+                content = os.pread(file.fileno(), ITEM_BYTES * len(rows), begin)
+                arrays.append(pa.array(np.frombuffer(content, np.float64)))
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def load_contributions(files: Sequence[Path], out: Path) -> tuple[int, int]:

@@ -43,6 +43,23 @@ for name, column in snapshot.take(rows):
 print(len(snapshot.ids), len(snapshot.columns), codes, peak() - before)
 """
 
+CONTRIBUTE = """
+import sys
+from pathlib import Path
+from party.contributions import contribute
+from party.sources import SourceSettings
+
+def peak():
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1]) * 1024
+
+folder, source = Path(sys.argv[1]), SourceSettings.model_validate_json(sys.argv[2])
+contribute(SourceSettings(file=str(folder / "small.csv")), bytes(32), folder / "small.parquet")
+before = peak()
+names = contribute(source, bytes(32), folder / "contribution.parquet")
+print(len(names), peak() - before)
+"""
+
 
 def write_table(path: Path) -> None:
     """Numbers with as many customers in every fifth; few different ones, to be written fast."""
@@ -66,4 +83,21 @@ def test_a_wide_table_takes_less_memory_than_it_has_numbers(tmp_path: Path) -> N
     rows, columns, codes, taken = (int(word) for word in told)
     assert (rows, columns) == (ROWS, COLUMNS)
     assert codes == (0 + 1 + 2 + 3 + 4) * ROWS // 5 * COLUMNS
+    assert taken < ALLOWED_BYTES, f"{taken / TABLE_BYTES:.2f} of the table were in memory"
+
+
+def test_a_contribution_takes_less_memory_than_it_has_numbers(tmp_path: Path) -> None:
+    """Given the same table, then the mart's member writes all of it under keyed hashes (A1)."""
+    (tmp_path / "small.csv").write_text("id,a\n1,2\n3,4\n")
+    write_table(tmp_path / "wide.parquet")
+    source = f'{{"file": "{tmp_path / "wide.parquet"}"}}'
+    command = [sys.executable, "-c", CONTRIBUTE, str(tmp_path), source]
+    columns, taken = map(int, subprocess.check_output(command, text=True).split())
+    written = pa.parquet.ParquetFile(tmp_path / "contribution.parquet")
+    assert (written.metadata.num_rows, columns) == (ROWS, COLUMNS)
+    handles = written.read(["handle"])["handle"].to_pylist()
+    assert handles == sorted(set(handles))
+    for name in ("c1", f"c{COLUMNS}"):
+        values = np.sort(written.read([name])[name].to_numpy())
+        assert (values == np.repeat(np.arange(5_000), ROWS // 5_000)).all()
     assert taken < ALLOWED_BYTES, f"{taken / TABLE_BYTES:.2f} of the table were in memory"
