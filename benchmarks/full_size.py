@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,19 +40,19 @@ def main() -> None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="full-size-")))
         folder.mkdir(parents=True, exist_ok=True)
         broker = None if options.broker else stack.enter_context(private_broker())
-        _say(f"writing {options.rows:,} customers")
+        say_aside(f"writing {options.rows:,} customers")
         write_tables(folder, options.rows, options.bank, options.partner, options.seed)
         _set_up(folder, options, options.broker or str(broker and broker.amqp_url))
         result = _train(folder, broker)
         result["options"] = {name: getattr(options, name) for name in TOLD}
-        _say("training the plain replica")
+        say_aside("training the plain replica")
         parties = {name: open_party(folder / name) for name in ROLES}
         for party in parties.values():
             stack.callback(party.close)
         compared = compare_with_replica(parties, JOB)
         result["equals_replica"] = compared.equal and compared.rounds == result["rounds"]
         if options.reference:
-            _say("training the pooled reference")
+            say_aside("training the pooled reference")
             result["auc"]["pooled reference"] = round(pooled_auc(parties, JOB), 6)
     show(result)
     if options.out is not None:
@@ -108,7 +108,7 @@ def _set_up(folder: Path, options: argparse.Namespace, broker: str) -> None:
 
 
 def _train(folder: Path, broker: PrivateBroker | None) -> dict[str, Any]:
-    with _parties_at_work(folder) as processes:
+    with parties_at_work(folder, list(ROLES)) as processes:
         begun = time.time()
         command = [sys.executable, "-m", "tallystick", "train", "job.toml", "--as", "bank"]
         train = subprocess.Popen([*command, "--job", JOB, "--json"], cwd=folder, stdout=-1)
@@ -127,11 +127,11 @@ def _train(folder: Path, broker: PrivateBroker | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _parties_at_work(folder: Path) -> Iterator[Mapping[str, int]]:
+def parties_at_work(folder: Path, names: Sequence[str]) -> Iterator[Mapping[str, int]]:
     """Process ids by party, once all of them run; stopped as a person would stop them."""
     with ExitStack() as stack:
         processes = {}
-        for name in ROLES:
+        for name in names:
             output = stack.enter_context((folder / f"{name}.out").open("wb"))
             command = [sys.executable, "-m", "benchmarks.timed_party", str(folder / name)]
             processes[name] = subprocess.Popen(
@@ -162,7 +162,7 @@ def _octets(broker: PrivateBroker) -> dict[str, int]:
     }
 
 
-def _say(text: str) -> None:
+def say_aside(text: str) -> None:
     print(f"{text} …", file=sys.stderr, flush=True)
 
 
