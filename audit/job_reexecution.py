@@ -20,6 +20,7 @@ from events.catalogue import CATALOGUE, Fact
 from events.event import Event
 from events.lifecycle import TrainingAccepted, TrainingRequested
 from events.preparation import DataSnapshotted
+from events.pruning import PayloadsPruned
 from events.rounds import MaskedResultDecrypted
 from events.terms import Agreement, Terms
 from events.vocabulary import Frozen, Role
@@ -137,6 +138,7 @@ def _job(copy: LogCopy, material: Material) -> tuple[list[Entry], History]:
             history.add(fact)
     if not history.is_known:
         raise EvidenceError(f"the log of {copy.party} has no job {job}")
+    _refuse_pruned(copy, history)
     needed = [
         reference
         for entry in entries
@@ -148,6 +150,16 @@ def _job(copy: LogCopy, material: Material) -> tuple[list[Entry], History]:
             f"re-execution needs the payloads: `tally log export --job {job} --private --payloads`"
         )
     return entries, history
+
+
+def _refuse_pruned(copy: LogCopy, history: History) -> None:
+    """What was removed by rule is no divergence, but it cannot be computed with either."""
+    for fact in history.of(PayloadsPruned, source=copy.party):
+        if not all(map(copy.payloads.has, fact.event.commitments)):
+            raise EvidenceError(
+                f"payloads of {history.job} were pruned on {fact.envelope.time[:10]}: it can no "
+                "longer be run again, unless from a backup made before"
+            )
 
 
 def _own(copy: LogCopy, history: History, material: Material, role: Role) -> Own:

@@ -1,12 +1,17 @@
 """Payloads against their commitments, as fast as SHA-256 goes."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from audit.findings import Check, Finding, Findings
 from audit.log_copy import LogCopy
 from events.envelope import Envelope, PayloadReference
+from events.pruning import PayloadsPruned
+from party.pruning import PRUNED_KINDS
 from store.errors import StoreError
+
+PRUNED = PayloadsPruned.type_name()
 
 
 class PayloadChecks:
@@ -17,8 +22,11 @@ class PayloadChecks:
         self._here: dict[str, list[tuple[int, Envelope, PayloadReference]]] = {}
         self._missing: list[tuple[int, Envelope, PayloadReference]] = []
         self._elsewhere = 0
+        self._pruned: dict[str, str] = {}
 
     def take(self, position: int, envelope: Envelope) -> None:
+        if envelope.type == PRUNED and envelope.source == self._copy.party:
+            self._note_pruned(envelope)
         for reference in envelope.payloads:
             item = (position, envelope, reference)
             if self._copy.payloads.has(reference.commitment):
@@ -29,6 +37,7 @@ class PayloadChecks:
                 self._elsewhere += 1
 
     def finish(self, cores: int) -> None:
+        self._tell_pruned()
         self._findings.count(Check.PAYLOADS, len(self._here))
         with ThreadPoolExecutor(cores) as pool:
             for found in pool.map(self._check, sorted(self._here)):
@@ -47,6 +56,27 @@ class PayloadChecks:
             self._findings.note(
                 Check.PAYLOADS, f"{self._elsewhere} payloads are others' and sealed to others"
             )
+
+    def _note_pruned(self, envelope: Envelope) -> None:
+        """What the party itself noted in its log; anything else than a list is found elsewhere."""
+        commitments = envelope.data.get("commitments")
+        if isinstance(commitments, list):
+            self._pruned |= dict.fromkeys(map(str, commitments), envelope.time[:10])
+
+    def _tell_pruned(self) -> None:
+        """Of what is not here, only that which the log does not explain is missing."""
+        days = Counter(
+            self._pruned[reference.commitment]
+            for _, _, reference in self._missing
+            if reference.commitment in self._pruned and reference.kind in PRUNED_KINDS
+        )
+        self._missing = [
+            item
+            for item in self._missing
+            if item[2].commitment not in self._pruned or item[2].kind not in PRUNED_KINDS
+        ]
+        for day, count in sorted(days.items()):
+            self._findings.note(Check.PAYLOADS, f"{count} payloads were pruned on {day}")
 
     @property
     def _referred(self) -> int:

@@ -33,6 +33,7 @@ from events.models import (
 from events.opening import Ending, Opening
 from events.predictions import PartialScoreReturned, PredictionCompleted, PredictionRejected
 from events.preparation import DataSnapshotted, KeyPairGenerated
+from events.pruning import PayloadsPruned
 from events.vocabulary import PRIVATE_STREAM
 from events.witness import CheckpointPosted
 from handlers.drafts import Draft, Work
@@ -61,6 +62,7 @@ FROM_OUTSIDE = (
     ModelRetired,
     ConsentRevoked,
     CheckpointPosted,
+    PayloadsPruned,
 )
 AFTER_THE_ROUNDS = (
     TrainingStopped,

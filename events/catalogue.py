@@ -17,6 +17,7 @@ from events import (
     models,
     predictions,
     preparation,
+    pruning,
     rounds,
     witness,
 )
@@ -163,6 +164,7 @@ CATALOGUE = Catalogue(
         models.ModelRetired,
         models.ConsentRevoked,
         features.FeaturesRefreshed,
+        pruning.PayloadsPruned,
         predictions.PredictionRequested,
         predictions.PartialScoreReturned,
         predictions.PredictionCompleted,

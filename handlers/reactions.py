@@ -68,6 +68,7 @@ ONLY_RECORDED = frozenset(
         "ModelRetired",
         "ConsentRevoked",
         "FeaturesRefreshed",
+        "PayloadsPruned",
         "LabelsShared",
         "IntersectionComputed",
         "RowsMatched",

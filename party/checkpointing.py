@@ -33,6 +33,7 @@ from events.predictions import (
     PredictionRejected,
     PredictionRequested,
 )
+from events.pruning import PayloadsPruned
 from events.vocabulary import Role
 from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
 from handlers.drafts import draft
@@ -52,7 +53,9 @@ PAUSE_SECONDS = 0.25  # as the views, it may lag
 ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
 # What becomes of a model, and each prediction or identification, waits for the next checkpoint of a
 # training: it covers the whole log.
-OF_A_MODEL = {kind.type_name() for kind in (ModelConverted, ModelActivated, ModelRetired)}
+OF_A_MODEL = {
+    kind.type_name() for kind in (ModelConverted, ModelActivated, ModelRetired, PayloadsPruned)
+}
 WITHOUT_CHECKPOINTS = {
     kind.type_name()
     for kind in (

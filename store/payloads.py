@@ -173,6 +173,13 @@ class PayloadStore:
         with disk_failures(path):
             return path.stat().st_size - SALT_BYTES
 
+    def remove(self, commitments: Iterable[str]) -> None:
+        """Remove what the log says was pruned; what is not here is left at that."""
+        for commitment in commitments:
+            path = self._path(commitment)
+            with disk_failures(path):
+                path.unlink(missing_ok=True)
+
     def __iter__(self) -> Iterator[str]:
         """Every commitment, sorted."""
         with disk_failures(self.folder):

@@ -38,6 +38,7 @@ from tallystick.commands.log import log_app
 from tallystick.commands.mart import mart_app
 from tallystick.commands.model import model_app
 from tallystick.commands.party import party_app
+from tallystick.commands.payloads import payloads_app
 from tallystick.commands.precompute import precompute
 from tallystick.commands.projections import projections_app
 from tallystick.commands.schema import schema
@@ -88,6 +89,7 @@ app.command()(identify)
 app.command()(serve)
 app.add_typer(features_app, name="features")
 app.add_typer(log_app, name="log")
+app.add_typer(payloads_app, name="payloads")
 app.add_typer(audit_app, name="audit")
 app.command()(board)
 app.add_typer(secret_app, name="secret")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from party.doctor.finding import Finding, explained, failing, warning, well
 from party.folder import PartyFolder
 from party.opening import Party
+from party.pruning import pruned_commitments
 from party.pulse import read_pulses
 from party.settings import PartySettings, log_address
 from party.status import is_running, last_errors
@@ -98,13 +99,15 @@ def check_work(party: Party) -> Iterator[Finding]:
 def check_payloads(party: Party) -> Iterator[Finding]:
     """Whether what the newest events commit to, for this party to read, is here."""
     head = party.log.head()
+    pruned = pruned_commitments(party)
     position, looked_at, missing = max(0, head - RECENT_ENTRIES), 0, 0
     while entries := party.log.read(position, PAGE):
         position = entries[-1].position
         for entry in entries:
             envelope = entry.envelope
             for reference in envelope.payloads:
-                if party.name in (envelope.source, *reference.readers):
+                is_ours = party.name in (envelope.source, *reference.readers)
+                if is_ours and reference.commitment not in pruned:
                     looked_at += 1
                     missing += not party.payloads.has(reference.commitment)
     if missing:
