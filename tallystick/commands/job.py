@@ -63,7 +63,7 @@ def new(
 def list_jobs(
     folder: AsParty,
     predictions: Annotated[
-        bool, typer.Option("--predictions", help="With every request for scores.")
+        bool, typer.Option("--predictions", help="With every request for scores or labels.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

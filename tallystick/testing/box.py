@@ -2,18 +2,19 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from bus import MemoryBroker
 from events.terms import Member
-from events.vocabulary import Role
+from events.vocabulary import DATA_ROLES, Role
 from events.witness import CheckpointPosted
 from handlers.reactions import decide
 from handlers.witness import has_ended
 from party.creating import create_party
+from party.identifying import LabelWish, request_labels
 from party.jobs import job_history
 from party.opening import Party, open_party, party_card, trust
 from party.reactor import Decide
@@ -99,19 +100,31 @@ class FederationInABox:
         self.wait_for_the_end(job)
         return self.events("bank", job)
 
+    def identify(
+        self, model: str, customers: Sequence[str], tau: float, *, by: str = "bank"
+    ) -> Events:
+        """Labels by a model of the patent profile, or a refusal; the asker's events."""
+        data_parties = [name for name, role in self.roles.items() if role in DATA_ROLES]
+        for name in data_parties:
+            self.wait_for("ModelConverted", at=name, job=model)
+        job = request_labels(self[by], LabelWish(model, customers, tau))
+        for name in data_parties:
+            self.wait_for("FinalLabelsRecorded", "IdentificationRejected", at=name, job=job)
+        return self.events(by, job)
+
     def events(self, party: str, job: str | None = None) -> Events:
         """What stands in a party's log now."""
         return events_of(self[party], job)
 
-    def wait_for(self, kind: Kind, at: str, job: str, seconds: float = PATIENCE) -> Events:
-        """Until such an event stands in this party's log: no sleeping in tests."""
-        give_up = time.monotonic() + seconds
+    def wait_for(self, *kinds: Kind, at: str, job: str, seconds: float = PATIENCE) -> Events:
+        """Until an event of these types stands in this party's log: no sleeping in tests."""
+        give_up, wanted = time.monotonic() + seconds, [name_of(kind) for kind in kinds]
         while True:
             head = self[at].log.head()
             events = self.events(at, job)
-            if name_of(kind) in events.types:
+            if set(wanted) & set(events.types):
                 return events
-            self._check_patience(give_up, f"{at} waits for {name_of(kind)}", at, job)
+            self._check_patience(give_up, f"{at} waits for {' or '.join(wanted)}", at, job)
             self[at].log.wait_for_entries(head, 1.0)
 
     def wait_for_the_end(self, job: str, seconds: float = PATIENCE) -> None:

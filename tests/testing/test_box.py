@@ -13,6 +13,7 @@ from handlers.drafts import Decision
 from handlers.history import History
 from handlers.own import Own
 from handlers.reactions import decide
+from party.errors import RequestError
 from tallystick.testing import FederationInABox, events_of
 
 pytest_plugins = ["pytester"]
@@ -32,6 +33,38 @@ def test_it_trains_and_every_source_of_events_says_the_same(tmp_path: Path) -> N
         assert events_of(tmp_path / "bank.tally", "spring").types == events.types
         assert events_of(box["bank"].folder.path).types == events.types
         assert events_of(box["bank"].log.read()).types == events.types
+
+
+CUSTOMERS = [str(number) for number in range(1000, 1040)]
+
+
+@pytest.mark.parametrize("by", ["bank", "partner-2"])
+def test_it_identifies_customers_and_everybody_has_the_same_events(by: str, tmp_path: Path) -> None:
+    """Whoever asks: probabilities from each to the arbiter, labels from it to all (L1, L3)."""
+    with FederationInABox(tmp_path, participants=2) as box:
+        box.train("spring", profile="patent", optimiser={"maximum_rounds": 2})
+        events = box.identify("spring", CUSTOMERS, 0.5, by=by)
+        events.shared.in_order(
+            "IdentificationRequested", "EncryptedProbabilitiesPosted", "CustomersIdentified"
+        )
+        posted = events.expect("EncryptedProbabilitiesPosted")
+        posted.from_each("bank", "partner-1", "partner-2").because_of("IdentificationRequested")
+        events.expect("CustomersIdentified", tau=0.5, rows=40).by("arbiter").once()
+        events.expect("IdentificationRequested").by(by).once()
+        events.private.exactly("CustomersScored", "FinalLabelsRecorded")
+        events.never("IdentificationRejected", "WorkFailed").causes_first()
+        job = events.facts[0].job
+        for name in box.roles:
+            box.wait_for("CustomersIdentified", at=name, job=job)
+            box.events(name, job).shared.same_as(events.shared)
+        box.events("arbiter", job).private.exactly("ModelRecalled")
+
+
+def test_a_model_of_the_other_profile_identifies_nobody(tmp_path: Path) -> None:
+    with FederationInABox(tmp_path) as box:
+        box.train("spring", optimiser={"maximum_rounds": 1})
+        with pytest.raises(RequestError, match='profile = "patent"'):
+            box.identify("spring", CUSTOMERS, 0.5)
 
 
 def test_a_party_that_misbehaves_is_seen_by_the_others(tmp_path: Path) -> None:
