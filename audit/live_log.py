@@ -63,6 +63,11 @@ class LiveLog:
         query = select(EVENTS.c.job).where(EVENTS.c.type == opening, *place)
         return [str(job) for (job,) in self._rows(query.order_by(EVENTS.c.position))]
 
+    def jobs_touched(self, after: int, until: int) -> list[str]:
+        """The jobs that have an event between two positions, the last one included."""
+        place = (EVENTS.c.position > after, EVENTS.c.position <= until)
+        return [str(job) for (job,) in self._rows(select(EVENTS.c.job).where(*place).distinct())]
+
     def event(self, event_id: str) -> Entry | None:
         found = self._entries(_of(Selection()).where(EVENTS.c.event_id == event_id))
         return found[0] if found else None

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import urlencode
 
+from pydantic import ValidationError
+
 from audit.live_log import LiveLog, Selection
 from audit.opening import open_log
 from audit.report.page import Report, make_report, render
@@ -15,6 +17,7 @@ from events.catalogue import CATALOGUE
 from events.envelope import format_time
 from handlers.model_life import model_life
 from projections.jobs import Job
+from store.entry import Entry
 from tallystick.board.event_story import tell_event
 from tallystick.board.health import Health, HealthReader
 from tallystick.board.job_stories import UNDER_WAY, JobStories
@@ -62,7 +65,7 @@ class BoardPages:
             jobs=jobs[:5],
             more_jobs=len(jobs) - 5,
             under_way=[told for told in under_way if told],
-            newest=newest,
+            newest=_readable(newest),
             cards=self._watched.cards(),
         )
 
@@ -123,7 +126,8 @@ class BoardPages:
         return self._page(
             "log.html.jinja",
             live=before is None and after is None and not kept,
-            entries=found,
+            entries=_readable(found),
+            damaged=[entry.position for entry in found if not _is_readable(entry)],
             wanted=wanted,
             head=head,
             older=_link(kept, before=found[-1].position) if older else "",
@@ -154,6 +158,13 @@ class BoardPages:
 
     def missing(self, path: str) -> Page:
         return self._missing(f"the board has no page {path[:100]}")
+
+    def damaged(self) -> Page:
+        words = (
+            "It cannot be told: an event of it is no envelope, so somebody has changed the "
+            "database. `tally audit verify` says which."
+        )
+        return self._page("message.html.jinja", 500, live=False, title="Damaged", words=words)
 
     def failed(self, detail: str) -> Page:
         words = f"It cannot be read now: {detail}"
@@ -186,6 +197,18 @@ def ago(time: str, now: str) -> str:
         if whole >= 2 * length:
             return f"{whole // length} {unit} ago"
     return f"{whole} s ago" if whole else "just now"
+
+
+def _readable(entries: list[Entry]) -> list[Entry]:
+    return [entry for entry in entries if _is_readable(entry)]
+
+
+def _is_readable(entry: Entry) -> bool:
+    """Somebody may have written into the database by hand."""
+    try:
+        return bool(entry.envelope)
+    except ValidationError:
+        return False
 
 
 def _is_under_way(job: Job) -> bool:

@@ -55,13 +55,15 @@ class JobStories:
     def all(self, log: LiveLog) -> list[Job]:
         """Every training, the newest first."""
         with self._changing:
-            head = log.head()
-            for name in log.jobs_begun(TrainingRequested.type_name(), self._reached, head):
+            before, head = self._reached, log.head()
+            news = log.jobs_begun(TrainingRequested.type_name(), before, head)
+            for name in news:
                 self._jobs.setdefault(name, (Job(name), 0))
-            self._reached = head
-            for name, (job, position) in self._jobs.items():
-                if log.last_position(name) > position:
+            for name in dict.fromkeys([*news, *(log.jobs_touched(before, head) if before else [])]):
+                if name in self._jobs:
+                    job, position = self._jobs[name]
                     self._jobs[name] = _folded(job, position, log.job(name, position))
+            self._reached = head
             return [job for job, _ in reversed(self._jobs.values())]
 
     def told(self, log: LiveLog, name: str) -> ToldJob | None:

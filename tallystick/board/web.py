@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import parse_qs
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -84,6 +85,8 @@ def _made(pages: BoardPages, make: Callable[[Request], Page], request: Request) 
         return make(request)
     except (AuditError, HandlersError, PartyError, StoreError) as error:
         return pages.failed(str(error))
+    except ValidationError:
+        return pages.damaged()
 
 
 async def _asset(text: str, kind: str, _request: Request) -> Response:

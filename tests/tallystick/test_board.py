@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -133,6 +134,38 @@ def test_an_event_by_a_changed_key_does_not_hold(trained: Trained, tmp_path: Pat
         assert "Something does not hold in this training" in page(client, "/jobs/spring")
         own = events_of(client, "/log?party=bank")[0]
         assert "What can be seen of it here holds" in page(client, f"/log/{own}")
+
+
+def test_a_damaged_event_is_told_and_the_others_stay_readable(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = copy_of(trained, tmp_path)
+    with closing(sqlite3.connect(folder / "log.sqlite")) as database, database:
+        database.execute("DROP TRIGGER events_are_final_update")
+        database.execute("UPDATE events SET canonical = x'7b7d' WHERE position = 5")
+    with board(folder) as client:
+        html = page(client, "/log?before=8")
+        assert "What stands at position 5 is no event" in html
+        assert html.count('<th scope="row">') == 6
+        (event,) = (
+            sqlite3.connect(folder / "log.sqlite")
+            .execute("SELECT event_id FROM events WHERE position = 5")
+            .fetchone()
+        )
+        assert "no envelope" in page(client, f"/log/{event}", 500)
+        assert "Something does not hold" in page(client, "/report.html")
+
+
+def test_a_log_that_cannot_be_read_now_is_told_and_may_come_back(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = copy_of(trained, tmp_path)
+    with board(folder) as client:
+        (folder / "log.sqlite").rename(folder / "elsewhere")
+        assert "Not now" in page(client, "/", 503)
+        assert client.get("/report.html").status_code == 503
+        (folder / "elsewhere").rename(folder / "log.sqlite")
+        assert "events in the log" in page(client, "/")
 
 
 def test_the_report_is_handed_out_as_a_file(bank: httpx.Client) -> None:
