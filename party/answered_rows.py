@@ -57,6 +57,8 @@ class AnsweredRows:
             entries = self._log.said_after(self._party, kind, self._position)
         for entry in entries:
             self._position = entry.position
+            if entry.envelope.stream in self._answers:
+                continue  # noted when it was made
             history = job_history(self._log, entry.envelope.stream)
             terms = history.agreement
             if isinstance(terms, PredictionTerms):

@@ -25,6 +25,7 @@ PATIENCE_SECONDS = 10.0  # for a reactor whose link was killed to notice it and 
 STOP_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, CALM_SECONDS = 0.5, 30.0, 60.0
 LOOK_SECONDS = 0.2
+
 SWITCH_SECONDS = 0.0005  # between threads: none has to wait while another one computes
 
 log = structlog.get_logger()

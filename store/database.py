@@ -25,8 +25,6 @@ Durability = Literal["every commit", "relaxed"]
 def open_engine(url: str, durability: Durability = "every commit") -> Engine:
     """An engine whose transactions begin as writers where the option `writes` says so.
 
-    With the option `one_statement` a transaction is just that: one statement that reads.
-
     "every commit" is on the disk before the commit returns; "relaxed" may lose the last commits
     in a power failure (never order, never half of one) and is for what can be rebuilt.
     """
@@ -83,10 +81,8 @@ def _open_sqlite(address: URL, durability: Durability) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if not options.get("one_statement", False):  # which needs no transaction around it
-            how = "BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN"
-            connection.connection.cursor().execute(how)
+        writes = connection.get_execution_options().get("writes", False)
+        connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

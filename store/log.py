@@ -8,10 +8,11 @@ that has seen position n has seen everything before it.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import PoolProxiedConnection, Row, Select
 
 from store import statements
 from store.database import open_engine, parse_url
@@ -19,6 +20,7 @@ from store.doorbell import Doorbell
 from store.entry import Delivery, Entry, HeldEnvelope, Place, Refusal, StreamHead, Undelivered
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
+from store.plain_sqlite import PlainConnections, Statements
 from store.tables import create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
 
@@ -36,15 +38,15 @@ class Log:
     def __init__(self, url: str, bells: Path | None = None) -> None:
         self._url = parse_url(url)
         self._engine = open_engine(url)
-        self._reader = self._engine.execution_options(one_statement=True)
+        sqlite = self._engine.dialect.name == "sqlite"
+        self._plain = PlainConnections(self._engine) if sqlite else None
         self._writer = threading.Lock()
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
         self._bell = Doorbell(bells, self._wake) if bells else None
         self._closed = False
         try:
-            with self._writing() as connection:
-                create_tables(connection)
+            self._create_tables()
         except StoreError:
             self.close()
             raise
@@ -180,6 +182,8 @@ class Log:
         if self._bell:
             self._bell.close()
         self._wake()
+        if self._plain is not None:
+            self._plain.close()
         self._engine.dispose()
 
     def _wake(self) -> None:
@@ -192,47 +196,76 @@ class Log:
             return [Entry(position, bytes(canonical)) for position, canonical in rows]
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self) -> Iterator[Statements]:
         self._check_open()
-        with database_failures(self._url), self._reader.begin() as connection:
-            yield connection
+        with database_failures(self._url):
+            if self._plain is not None:
+                with self._plain.reading() as plain:
+                    yield plain
+            else:
+                with self._engine.begin() as connection:
+                    yield connection
 
     @contextmanager
     def _polling(self) -> Iterator[Callable[[], int]]:
         """A way to ask for the head that costs microseconds: one connection, no machinery."""
         self._check_open()
-        with database_failures(self._url), closing(self._engine.raw_connection()) as connection:
-            cursor = connection.cursor()
+        with database_failures(self._url), ExitStack() as stack:
+            ask: Callable[[str], Any]
+            leave: PoolProxiedConnection | None = None
+            if self._plain is not None:
+                ask = stack.enter_context(self._plain.raw()).execute
+            else:
+                leave = stack.enter_context(closing(self._engine.raw_connection()))
+                ask = _asking(leave)
 
             def head() -> int:
-                if self._closed:
-                    connection.invalidate()  # its pool is gone, and would not close it
+                if self._closed and leave is not None:
+                    leave.invalidate()  # its pool is gone, and would not close it
                 self._check_open()
-                cursor.execute(HEAD_QUERY)
-                row = cursor.fetchone()
-                connection.rollback()  # or the next look would see the same moment
+                row = ask(HEAD_QUERY).fetchone()
+                if leave is not None:
+                    leave.rollback()  # or the next look would see the same moment
                 return int(row[0]) if row else 0
 
             yield head
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self) -> Iterator[Statements]:
         self._check_open()
         if self._writing_thread == threading.get_ident():
             raise StoreBusyError("transactions do not nest: finish the one that is open")
         with self._writer, database_failures(self._url):
             self._writing_thread = threading.get_ident()
             try:
-                with self._engine.connect() as connection:
-                    connection.execution_options(writes=True)
-                    with connection.begin():
+                if self._plain is not None:
+                    with self._plain.writing() as plain:
+                        yield plain
+                else:
+                    with self._engine.begin() as connection:
                         yield connection
             finally:
                 self._writing_thread = None
 
+    def _create_tables(self) -> None:
+        with database_failures(self._url), self._engine.connect() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                create_tables(connection)
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError("the log was closed: open it again")
+
+
+def _asking(connection: PoolProxiedConnection) -> Callable[[str], Any]:
+    cursor = connection.cursor()
+
+    def ask(query: str) -> Any:  # noqa: ANN401 - the driver's own cursor
+        cursor.execute(query)
+        return cursor
+
+    return ask
 
 
 def _delivery(row: Row[int, bytes, str, int, str | None]) -> Delivery:

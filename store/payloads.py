@@ -151,7 +151,9 @@ class PayloadStore:
             empty.flags.writeable = False
             return empty
         with disk_failures(path):
-            return np.memmap(path, kind, mode="r", offset=SALT_BYTES, shape=tuple(shape))
+            if SALT_BYTES + expected > LARGEST_SMALL:
+                return np.memmap(path, kind, mode="r", offset=SALT_BYTES, shape=tuple(shape))
+            return np.frombuffer(path.read_bytes(), kind, offset=SALT_BYTES).reshape(shape)
 
     def salted_file(self, commitment: str) -> Path:
         """The file of salt ‖ plaintext itself, for sealing; read it only."""

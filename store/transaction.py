@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row
 
 from events.envelope import Envelope, digest_of, format_time
 from store import statements
 from store.entry import HeldEnvelope, StreamHead
 from store.errors import CursorConflictError, EquivocationError, SequenceConflictError, StoreError
+from store.plain_sqlite import Statements
 
 PARK_AFTER = 10
 LONGEST_REASON = 500
@@ -20,7 +20,7 @@ LONGEST_REASON = 500
 class LogTransaction:
     """The one writer of the log while it lasts; get it from `Log.transaction()`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
         # The gap-free counter's lock.
         self._begun_at: int = connection.execute(statements.HEAD_LOCKED).scalar_one()
@@ -125,11 +125,11 @@ class LogTransaction:
         """
         numbers = {"first": first, "last": last}
         place = {"of_source": source, "of_stream": stream, "of_recipient": recipient}
-        return self._connection.execute(statements.DELIVER_AGAIN, place | numbers).rowcount
+        return int(self._connection.execute(statements.DELIVER_AGAIN, place | numbers).rowcount)
 
     def retry_parked(self) -> int:
         """Give every parked delivery a fresh start; returns how many there were."""
-        return self._connection.execute(statements.RETRY_PARKED).rowcount
+        return int(self._connection.execute(statements.RETRY_PARKED).rowcount)
 
     def hold(
         self,
@@ -220,7 +220,7 @@ class LogTransaction:
             raise StoreError(f"position {position} was never meant for {recipient}")
 
 
-def stream_head(connection: Connection, source: str, stream: str) -> StreamHead | None:
+def stream_head(connection: Statements, source: str, stream: str) -> StreamHead | None:
     place = {"of_source": source, "of_stream": stream}
     row = connection.execute(statements.STREAM_HEAD, place).first()
     return StreamHead(*row) if row else None
@@ -240,7 +240,7 @@ def _check_follows(envelope: Envelope, head: StreamHead | None) -> None:
         )
 
 
-def held_envelope(row: Row[Any]) -> HeldEnvelope:
+def held_envelope(row: Any) -> HeldEnvelope:  # noqa: ANN401 - a row by name
     return HeldEnvelope(
         row.sender, bytes(row.canonical), json.loads(row.transport), row.received_at
     )

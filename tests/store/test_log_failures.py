@@ -59,14 +59,21 @@ def append_one(log: Log, issuer: Issuer) -> int:
         return transaction.append(envelope, envelope.canonical_bytes())
 
 
+def asked(log: Log, pragma: str) -> object:
+    """On the connection that the next statement of the log runs on."""
+    assert log._plain is not None
+    with log._plain.raw() as connection:
+        found = connection.execute(pragma).fetchone()
+    return found[0] if found else None
+
+
 def test_a_sqlite_log_is_for_its_owner_only_and_durable(sqlite_log: Log, path: Path) -> None:
     append_one(sqlite_log, Issuer("arbiter"))
 
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
-    with sqlite_log._engine.begin() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    assert asked(sqlite_log, "PRAGMA journal_mode") == "wal"
+    assert asked(sqlite_log, "PRAGMA synchronous") == 2
 
 
 def test_relaxed_durability_is_only_for_what_can_be_rebuilt(path: Path) -> None:
@@ -79,9 +86,8 @@ def test_relaxed_durability_is_only_for_what_can_be_rebuilt(path: Path) -> None:
 def test_a_full_disk_is_told_and_undone(sqlite_log: Log) -> None:
     arbiter = Issuer("arbiter")
     append_one(sqlite_log, arbiter)
-    with sqlite_log._engine.begin() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    pages = asked(sqlite_log, "PRAGMA page_count")
+    asked(sqlite_log, f"PRAGMA max_page_count = {pages}")
 
     def append_much() -> None:
         with sqlite_log.transaction() as transaction:
@@ -96,8 +102,7 @@ def test_a_full_disk_is_told_and_undone(sqlite_log: Log) -> None:
 
 
 def test_a_read_only_database_is_told(sqlite_log: Log) -> None:
-    with sqlite_log._engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = 1")
+    asked(sqlite_log, "PRAGMA query_only = 1")
 
     with pytest.raises(StoreReadOnlyError, match="write access"):
         append_one(sqlite_log, Issuer("arbiter"))
