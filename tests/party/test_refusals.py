@@ -188,6 +188,55 @@ def test_a_second_event_in_the_same_place_is_equivocation(scene: Scene) -> None:
     assert scene.count(TrainingAccepted) == 1
 
 
+def followed_by(scene: Scene, first: Envelope, **changes: Any) -> Envelope:
+    """The partner's second event, as right as the first one but for the changes."""
+    failed = TrainingFailed(code="data", detail="-").model_dump(mode="json")
+    values = {
+        "type": "TrainingFailed",
+        "schemaversion": 2,
+        "data": failed,
+        "sequence": 1,
+        "id": event_id("partner", JOB, 1),
+        "previous": digest_of(first.canonical_bytes()),
+        "cause": scene.request.envelope.id,
+    }
+    return scene.accepted(**(values | changes))
+
+
+def test_an_event_before_the_one_that_it_follows_is_back_dated(scene: Scene) -> None:
+    """Given a second event with a time after its cause and before the first, it is refused."""
+    first = scene.accepted()
+    scene.deliver(first)
+    between = scene.request.envelope.time
+    assert between < first.time
+    scene.deliver(followed_by(scene, first, time=between))
+    assert reasons(scene.bank.party) == {str(Reason.BACK_DATED): 1}
+    assert (scene.count(TrainingFailed), scene.count(MessageRefused)) == (0, 1)
+
+
+def test_an_event_caused_by_another_jobs_is_refused(scene: Scene) -> None:
+    """Given two jobs between the same parties, then what belongs to one follows from its own."""
+    other = request(scene.bank.party, job="job-2").envelope
+    scene.deliver(scene.accepted(cause=other.id))
+    assert reasons(scene.bank.party) == {str(Reason.FOREIGN_CAUSE): 1}
+    assert scene.count(TrainingAccepted) == 0
+
+
+def test_an_event_moved_to_another_job_is_refused(scene: Scene) -> None:
+    """Given a genuine event, then it cannot be played into another job, whatever is changed."""
+    request(scene.bank.party, job="job-2")
+    genuine = scene.accepted()
+    for moved in (
+        genuine.model_copy(update={"stream": "job-2"}),
+        genuine.model_copy(update={"stream": "job-2", "id": event_id("partner", "job-2", 0)}),
+    ):
+        scene.deliver(moved)
+    assert reasons(scene.bank.party) == {
+        str(Reason.FALSE_IDENTITY): 1,
+        str(Reason.FALSE_SIGNATURE): 1,
+    }
+
+
 def test_two_held_events_in_the_same_place_are_equivocation(scene: Scene) -> None:
     for time in ("2999-01-01T00:00:00.000000Z", "2999-01-02T00:00:00.000000Z"):
         gap = scene.accepted(sequence=1, id=event_id("partner", JOB, 1), previous=HEX, time=time)
