@@ -37,18 +37,17 @@ def parcel_from(route: str, properties: BasicProperties, body: bytes) -> Parcel:
     sender, separator, recipient = route.partition(".")
     if not separator:
         raise ParcelError("the routing key is not <sender>.<recipient>")
-    headers = {
-        name: value
-        for name, value in (properties.headers or {}).items()
-        if not name.startswith("x-")
-    }
+    named = properties.headers or {}
+    if not all(isinstance(name, str) for name in named):  # pika's way with what is not UTF-8
+        raise ParcelError("a header's name is no text")
+    headers = {name: value for name, value in named.items() if not name.startswith("x-")}
     return Parcel(sender, recipient, cast(Kind, properties.type), headers, body)
 
 
 def attempts_of(properties: BasicProperties, *, redelivered: bool) -> int:
     """How often a quorum queue has delivered the message, this time included."""
-    earlier = (properties.headers or {}).get("x-delivery-count", int(redelivered))
-    return int(earlier) + 1
+    earlier = (properties.headers or {}).get("x-delivery-count")
+    return (earlier if isinstance(earlier, int) else int(redelivered)) + 1
 
 
 def dead_properties(

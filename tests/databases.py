@@ -22,31 +22,65 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 60
 
 
+class PrivatePostgres:
+    """One server: its address, and how to restart it as after a crash, with its data."""
+
+    def __init__(self, directory: Path) -> None:
+        self._programs = _find_programs()
+        self._account = _unprivileged_account()
+        self._data, self._sockets, self._log = (
+            directory / name for name in ("data", "sockets", "log")
+        )
+        self._server: subprocess.Popen[bytes] | None = None
+        directory.chmod(0o711)
+        for folder in (self._data, self._sockets):
+            folder.mkdir(mode=0o700)
+            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+        create = [str(self._programs / "initdb"), "-D", str(self._data), "-U", "tallystick"]
+        with self._log.open("wb") as output:
+            options = ["-A", "trust", "-E", "UTF8", "--locale=C"]
+            _start(self._account, [*create, *options], output).wait()
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy address of its database as the superuser."""
+        sockets = quote(str(self._sockets), safe="")
+        return f"postgresql+psycopg://tallystick@/postgres?host={sockets}"
+
+    def start(self) -> None:
+        serve = [str(self._programs / "postgres"), "-D", str(self._data), "-k", str(self._sockets)]
+        with self._log.open("ab") as output:
+            self._server = _start(self._account, [*serve, "-h", "", "-N", "50"], output)
+        _wait_until_ready(self._server, self._sockets, self._log)
+
+    def stop(self) -> None:
+        """At once: connections break, and what was not committed is gone."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait()
+            self._server = None
+
+
+@contextmanager
+def restartable_postgres() -> Iterator[PrivatePostgres]:
+    """A started server; gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="tallystick-postgres-"))
+    try:
+        server = PrivatePostgres(directory)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
 @contextmanager
 def private_postgres() -> Iterator[str]:
     """Start a server; yield the SQLAlchemy address of its database as the superuser."""
-    programs = _find_programs()
-    directory = Path(tempfile.mkdtemp(prefix="tallystick-postgres-"))
-    directory.chmod(0o711)
-    data, sockets, log = (directory / name for name in ("data", "sockets", "log"))
-    account = _unprivileged_account()
-    for folder in (data, sockets):
-        folder.mkdir(mode=0o700)
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    create = [str(programs / "initdb"), "-D", str(data), "-U", "tallystick", "-A", "trust"]
-    serve = [str(programs / "postgres"), "-D", str(data), "-k", str(sockets), "-h", "", "-N", "50"]
-    try:
-        with log.open("wb") as output:
-            _start(account, [*create, "-E", "UTF8", "--locale=C"], output).wait()
-            server = _start(account, serve, output)
-        try:
-            _wait_until_ready(server, sockets, log)
-            yield f"postgresql+psycopg://tallystick@/postgres?host={quote(str(sockets), safe='')}"
-        finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait()
-    finally:
-        shutil.rmtree(directory)
+    with restartable_postgres() as server:
+        yield server.url
 
 
 def _find_programs() -> Path:

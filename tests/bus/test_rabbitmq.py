@@ -188,6 +188,8 @@ def test_a_memory_alarm_makes_sends_wait_and_stops_nothing_else(
         ("bank.{}", {"type": "chunk"}, bytes(1024 * 1024 + 1), "at most"),
         ("bank.{}", {"type": "chunk", "headers": {"N": 1}}, b"", "header"),
         ("bank.{}", {"type": "chunk", "headers": {"n": [1]}}, b"", "header"),
+        ("bank.{}", {"type": "chunk", "headers": {"x-delivery-count": "?", "N": 1}}, b"", "name"),
+        ("bank.{}", {"type": "chunk", "headers": {b"\xff": 1}}, b"", "no text"),
     ],
 )
 def test_what_is_no_parcel_is_set_aside_with_the_reason(
