@@ -18,14 +18,10 @@ _UNLIKE_NUMBER = re.compile(r"[:,\[](?<!\d:)-?\d+(?:[.eE]|(?<=\d{16}))")
 def canonical_json(value: JsonValue) -> bytes:
     """The bytes that are signed and hashed. Raises ValueError for what JSON cannot say exactly."""
     written = _ENCODER.encode(value)
-    if written.isascii() and (has_plain_numbers(f":{written}") or _is_plain(value)):
+    unlike = _UNLIKE_NUMBER.search(f":{written}")
+    if written.isascii() and (unlike is None or _is_plain(value)):
         return written.encode()
     return rfc8785.dumps(value)
-
-
-def has_plain_numbers(written: str) -> bool:
-    """Whether all numbers in this array or object are whole, and of less than 16 digits."""
-    return _UNLIKE_NUMBER.search(written) is None
 
 
 def _is_plain(value: JsonValue) -> bool:

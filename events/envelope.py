@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
-from events.canonical import canonical_json, has_plain_numbers
+from events.canonical import LARGEST_INTEGER, canonical_json
 from events.errors import EnvelopeError, IdentityError, SignatureError
 from events.signatures import is_signed
 from events.vocabulary import PRIVATE_STREAM, Digest, Frozen, PartyName, StreamName
@@ -114,20 +114,31 @@ def read_envelope(canonical: bytes) -> Envelope:
 
 def _is_canonical(canonical: bytes, envelope: Envelope) -> bool:
     """Pydantic writes the fields in their order: the standard's, if that of the data is as well."""
-    text = canonical.decode()
-    if has_plain_numbers(text) and text.isascii() and _is_sorted(envelope.data):
-        return envelope.model_dump_json() == text
+    if canonical.isascii() and _has_small_numbers(envelope) and _is_plain(envelope.data):
+        return envelope.model_dump_json().encode() == canonical
     try:
         return envelope.canonical_bytes() == canonical
     except ValueError:  # a number that JSON cannot say exactly
         return False
 
 
-def _is_sorted(value: JsonValue) -> bool:
-    """Whether all names in it stand in their order."""
+def _has_small_numbers(envelope: Envelope) -> bool:
+    """Outside of the data: none that the standard would refuse."""
+    largest = max(envelope.sequence, envelope.schemaversion)
+    for one in envelope.payloads:
+        largest = max(largest, one.size, *map(abs, one.shape))
+    return largest <= LARGEST_INTEGER
+
+
+def _is_plain(value: JsonValue) -> bool:
+    """Whether names stand in their order, and all numbers are whole and not too large."""
     if isinstance(value, dict):
-        return list(value) == sorted(value) and all(map(_is_sorted, value.values()))
-    return all(map(_is_sorted, value)) if isinstance(value, list) else True
+        return list(value) == sorted(value) and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, int):
+        return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+    return not isinstance(value, float)
 
 
 def signed_part(canonical: bytes, envelope: Envelope) -> bytes:

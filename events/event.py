@@ -1,7 +1,8 @@
 """What every event declares: who may say it, who hears it, which vectors it carries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -37,6 +38,12 @@ class Event(Frozen):
     def rules(self) -> Mapping[str, PayloadRule]:
         """The payloads of this very event, where they depend on what it says."""
         return self.PAYLOADS
+
+
+@lru_cache(maxsize=1024)
+def only_to(rule: PayloadRule, name: str) -> PayloadRule:
+    """The same, for one party alone."""
+    return replace(rule, only=frozenset({name}))
 
 
 def payload_rules(**rules: PayloadRule) -> Mapping[str, PayloadRule]:

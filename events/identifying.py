@@ -1,12 +1,11 @@
 """Identifying customers: probabilities to the arbiter, labels to all parties (L1 to L3)."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from events.event import Event, PayloadRule, kept, payload_rules, sealed_to
+from events.event import Event, PayloadRule, kept, only_to, payload_rules, sealed_to
 from events.identification import PartyWeight
 from events.lifecycle import LONGEST_DETAIL
 from events.opening import Ending, Opening
@@ -115,7 +114,7 @@ class IdentificationRequested(Opening):
 
     def rules(self) -> dict[str, PayloadRule]:
         task = self.PAYLOADS["task"]
-        tasks = {task_of(name): replace(task, only=frozenset({name})) for name in self.terms.asked}
+        tasks = {task_of(name): only_to(task, name) for name in self.terms.asked}
         return {"order": self.PAYLOADS["order"], "rows": self.PAYLOADS["rows"], **tasks}
 
     def ended(self, code: str, detail: str) -> IdentificationRejected:

@@ -4,12 +4,11 @@ Diffie and Hellman on ristretto255 (RFC 9496): H(id)^a and H(id)^b say nothing, 
 same whoever begins. A set travels in batches of a size that all members know.
 """
 
-from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
 
-from events.event import Event, PayloadRule, kept, payload_rules, sealed_to
+from events.event import Event, PayloadRule, kept, only_to, payload_rules, sealed_to
 from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
 
 
@@ -94,7 +93,4 @@ class RowsMatched(Event):
     rows: int = Field(ge=1)
 
     def rules(self) -> dict[str, PayloadRule]:
-        return {
-            name: replace(rule, only=frozenset({self.owner}))
-            for name, rule in self.PAYLOADS.items()
-        }
+        return {name: only_to(rule, self.owner) for name, rule in self.PAYLOADS.items()}

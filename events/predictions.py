@@ -1,12 +1,11 @@
 """Asking for predictions: one task a party, partial scores back, one result (S1 to S4)."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from events.event import Event, PayloadRule, kept, payload_rules, sealed_to_asker
+from events.event import Event, PayloadRule, kept, only_to, payload_rules, sealed_to_asker
 from events.lifecycle import LONGEST_DETAIL
 from events.opening import Ending, Opening
 from events.terms import Agreement, check_names_differ
@@ -99,7 +98,7 @@ class PredictionRequested(Opening):
 
     def rules(self) -> dict[str, PayloadRule]:
         task = self.PAYLOADS[TASK]
-        tasks = {task_of(name): replace(task, only=frozenset({name})) for name in self.terms.asked}
+        tasks = {task_of(name): only_to(task, name) for name in self.terms.asked}
         return {"order": self.PAYLOADS["order"], **tasks}
 
     def ended(self, code: str, detail: str) -> PredictionRejected:

@@ -1,11 +1,10 @@
 """One round of joint training (requirements T4 to T9)."""
 
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from events.event import Event, PayloadRule, kept, payload_rules, sealed_to
+from events.event import Event, PayloadRule, kept, only_to, payload_rules, sealed_to
 from events.vocabulary import DATA_ROLES, Role
 
 Measure = Literal["loss", "predicted decrease"]
@@ -73,10 +72,7 @@ class MaskedResultDecrypted(Event):
     ciphertexts: int = Field(ge=1)
 
     def rules(self) -> dict[str, PayloadRule]:
-        return {
-            name: replace(rule, only=frozenset({self.owner}))
-            for name, rule in self.PAYLOADS.items()
-        }
+        return {name: only_to(rule, self.owner) for name, rule in self.PAYLOADS.items()}
 
 
 class ParametersUpdated(Event):
