@@ -205,6 +205,21 @@ def test_a_party_that_does_not_run_is_named_at_the_deadline(identifying: Identif
     assert outcome.err.splitlines()[-1].endswith("deadline: no answer in time from bank")
 
 
+def test_a_retired_model_identifies_nobody_until_it_serves_again(identifying: Identifying) -> None:
+    """Told by the party that retired it; the asker's own is told before anybody is asked."""
+    for name, code, told in (
+        ("partner", 1, "partner says retired: partner has retired the model spring"),
+        ("bank", 2, "bank does not serve spring: `tally model activate spring`"),
+    ):
+        folder = identifying.folder / name
+        well(tally("model", "retire", "spring", "--as", folder))
+        outcome = identifying.identify("--tau", "0.5", ids=["1200"])
+        assert outcome.code == code
+        assert told in outcome.err
+        well(tally("model", "activate", "spring", "--as", folder))
+    well(identifying.identify("--tau", "0.5", ids=["1200"]))
+
+
 def test_an_auditor_verifies_and_executes_an_identification_again(
     identifying: Identifying, tmp_path: Path
 ) -> None:
