@@ -10,10 +10,8 @@ import re
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,12 +21,10 @@ from handlers.alignment import HANDLE_BYTES, handles_of
 from party.choosing import SourceSettings
 from party.errors import KeyFileError, SourceError
 from party.identity import read_secret, write_secret
+from party.joining import CELLS_IN_A_GROUP, HANDLE, Contribution, join
 from party.sources import Table, read_source
 
 KEY_BYTES = 32
-HANDLE = "handle"
-# How much of a contribution is in memory at once: rows times columns of eight bytes.
-CELLS_IN_A_GROUP = 8 << 20
 ITEM_BYTES = 8
 HANDLE_FORM = re.compile(rf"[0-9a-f]{{{2 * HANDLE_BYTES}}}")
 
@@ -99,27 +95,17 @@ def _write_sorted(path: Path, table: Table, key: bytes) -> None:
 def load_contributions(files: Sequence[Path], out: Path) -> tuple[int, int]:
     """Join contributions by handle into the mart's table; customers and columns of the result.
 
-    A customer that one member lacks has missing values there. DuckDB joins on the disk, so the
-    table may be larger than memory. Raises SourceError, before `out` is touched.
+    A customer that one member lacks has missing values there. Some rows are in memory at a time.
+    Raises SourceError, before `out` is touched.
     """
-    widths = [_checked_contribution(file) for file in files]
-    if not files or sum(widths) > MOST_COLUMNS:
+    contributions = [_checked_contribution(file) for file in files]
+    width = sum(one.width for one in contributions)
+    if not files or width > MOST_COLUMNS:
         raise SourceError(
-            f"{sum(widths)} columns in {len(files)} contributions: a mart has 1 to {MOST_COLUMNS}"
+            f"{width} columns in {len(files)} contributions: a mart has 1 to {MOST_COLUMNS}"
         )
-    names, joined = [], "t0"
-    for number, width in enumerate(widths):
-        names += [f't{number}."c{column}"' for column in range(1, width + 1)]
-        if number:
-            joined += f" FULL JOIN t{number} USING ({HANDLE})"
-    listed = ", ".join(f"{name} AS c{place}" for place, name in enumerate(names, start=1))
-    with closing(duckdb.connect()) as connection:
-        for number, file in enumerate(files):
-            connection.read_parquet(str(file)).create_view(f"t{number}")
-        query = f"SELECT {HANDLE}, {listed} FROM {joined} ORDER BY {HANDLE}"  # noqa: S608 - our names
-        relation = connection.sql(query)
-        _write(out, lambda path: relation.write_parquet(str(path)))
-        return pq.ParquetFile(out).metadata.num_rows, len(names)
+    _write(out, lambda path: join(contributions, path))
+    return pq.ParquetFile(out).metadata.num_rows, width
 
 
 def check_columns(table: Table) -> None:
@@ -142,8 +128,8 @@ def check_handles(ids: Sequence[str]) -> None:
         )
 
 
-def _checked_contribution(file: Path) -> int:
-    """Its number of columns. Raises SourceError."""
+def _checked_contribution(file: Path) -> Contribution:
+    """Raises SourceError."""
     try:
         schema = pq.read_schema(file)
         handles = pq.read_table(file, columns=[HANDLE])[HANDLE].to_pylist()
@@ -157,7 +143,9 @@ def _checked_contribution(file: Path) -> int:
     check_handles([str(handle) for handle in handles])
     if repeated := len(handles) - len(set(handles)):
         raise SourceError(f"{file}: {repeated} rows repeat the handle of another row")
-    return width
+    if handles != sorted(handles):
+        raise SourceError(f"{file} is not sorted by handle: `tally mart contribute` sorts it")
+    return Contribution(file, np.array(handles, np.bytes_), width)
 
 
 def _write(out: Path, write: Callable[[Path], object]) -> None:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from events.mart import MOST_COLUMNS
 from handlers.alignment import handles_of
@@ -108,6 +111,45 @@ def test_what_no_member_wrote_with_the_command_is_refused(
     with pytest.raises(SourceError, match=words):
         load_contributions([tmp_path / "first.parquet", hostile], out)
     assert out.read_bytes() == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=4),
+    st.integers(1, 12),
+)
+def test_any_members_are_joined_some_rows_at_a_time(members: list[set[int]], cells: int) -> None:
+    """Given any overlaps, then each customer has every member's numbers, or none of them."""
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        patch.setattr("party.joining.CELLS_IN_A_GROUP", cells)
+        for number, customers in enumerate(members):
+            lines = [f"{one},{one},{100 * number + one}" for one in customers]
+            contribute(
+                csv(folder / "data.csv", "id,a,b", *lines), KEY, folder / f"{number}.parquet"
+            )
+        files = [folder / f"{number}.parquet" for number in range(len(members))]
+        everybody = sorted(set().union(*members))
+        assert load_contributions(files, folder / "mart.parquet") == (
+            len(everybody),
+            2 * len(members),
+        )
+        found = {
+            row.pop("handle"): row for row in pq.read_table(folder / "mart.parquet").to_pylist()
+        }
+    handles = [handle.hex() for handle in handles_of(KEY, map(str, everybody))]
+    assert list(found) == sorted(handles)
+    for one, handle in zip(everybody, handles, strict=True):
+        expected: list[float | None] = []
+        for number, customers in enumerate(members):
+            expected += [one, 100 * number + one] if one in customers else [None, None]
+        assert list(found[handle].values()) == expected
+
+
+def test_rows_in_another_order_are_refused(tmp_path: Path) -> None:
+    turned = parquet(tmp_path / "turned.parquet", handle=sorted(HANDLES)[::-1], c1=[1.0, 2.0])
+    with pytest.raises(SourceError, match="not sorted by handle"):
+        load_contributions([turned], tmp_path / "mart.parquet")
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
