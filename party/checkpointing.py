@@ -1,7 +1,8 @@
 """The pump that gives the party's signed word on its own log, to all members of a job (D4).
 
-When the party awaits nothing more of a job, and at intervals while a job is under way, the root of
-the whole log goes to the job's members: from then on no part of it can be rewritten unseen.
+When the party awaits nothing more of a job, at intervals while a job is under way, and once for
+many predictions (party.unwitnessed), the root of the whole log goes to the job's members: from then
+on no part of it can be rewritten unseen.
 """
 
 import base64
@@ -35,7 +36,7 @@ from events.predictions import (
 )
 from events.pruning import PayloadsPruned
 from events.vocabulary import Role
-from events.witness import CheckpointDisputed, CheckpointPosted, HeadSeen
+from events.witness import CheckpointPosted, HeadSeen
 from handlers.drafts import draft
 from handlers.history import History
 from handlers.witness import LAST_EVENTS, has_ended, standing_checkpoints
@@ -45,14 +46,14 @@ from party.faults import describe
 from party.jobs import job_history
 from party.opening import Party
 from party.pump import Pump
+from party.unwitnessed import ABOUT_LOGS, Unwitnessed
 from store.entry import Entry
 from store.errors import StoreError
 
 PAGE = 5_000
 PAUSE_SECONDS = 0.25  # as the views, it may lag
-ABOUT_LOGS = {CheckpointPosted.type_name(), CheckpointDisputed.type_name()}
 # What becomes of a model, and each prediction or identification, waits for the next checkpoint of a
-# training: it covers the whole log.
+# training or of many predictions: it covers the whole log.
 OF_A_MODEL = {
     kind.type_name() for kind in (ModelConverted, ModelActivated, ModelRetired, PayloadsPruned)
 }
@@ -110,6 +111,8 @@ class CheckpointKeeper:
             for name, job in list(self._jobs.items()):
                 if job.newest > job.covered:
                     self._guarded(name, job, moment)
+            for name in self._predictions.due(moment, self._interval):
+                self._post_for_predictions(name)
         self._party.log.wait_for_entries(len(self._tree), timeout)
 
     def catch_up(self) -> None:
@@ -182,10 +185,21 @@ class CheckpointKeeper:
         elif self.post(name) is not None:
             self.catch_up()
 
+    def _post_for_predictions(self, name: str) -> None:
+        try:
+            if self.post(name) is not None:
+                self.catch_up()
+        except StoreError:
+            raise
+        except Exception as fault:  # noqa: BLE001
+            log.error("job_without_checkpoint", job=name, fault=describe(fault))  # noqa: TRY400
+            self._predictions.leave_out(name)
+
     def _note(self, entry: Entry) -> None:
         envelope = entry.envelope
         name = str(envelope.data.get("job", "")) if envelope.is_private else envelope.stream
-        foreign = name not in self._jobs and envelope.type in WITHOUT_CHECKPOINTS
+        self._predictions.note(envelope, name)
+        foreign = name not in self._jobs and envelope.type in WITHOUT_CHECKPOINTS | ABOUT_LOGS
         if foreign or envelope.type in OF_A_MODEL:
             return
         job = self._jobs.setdefault(name, _Job())
@@ -201,4 +215,5 @@ class CheckpointKeeper:
 
     def _forget(self) -> None:
         self._tree = MerkleTree()
+        self._predictions = Unwitnessed(self._party.name)
         self._jobs: dict[str, _Job] = {}
