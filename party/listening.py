@@ -50,17 +50,32 @@ def sample_queue(party: str, kind: str) -> str:
     return f"tallystick.{party}.samples.{kind}"
 
 
+def broker_of(samples: Samples, broker: str | None = None) -> str:
+    """The address, in which ${VARIABLE} stands for a secret. Raises SettingsError."""
+    address = broker or samples.kind.broker
+    if address is None:
+        raise SettingsError(
+            f"[samples.{samples.name}] names no broker: name one of this party's own, for raw "
+            "samples do not go through the federation's"
+        )
+    return address
+
+
+def note_stream(party: Party, kind: str, digest: FeatureDigest) -> None:
+    """Counts and a digest of what a stream brought, if it did."""
+    if digest.rows:
+        event = FeaturesRefreshed(
+            kind=kind, origin="stream", rows=digest.rows, digest=digest.hexdigest()
+        )
+        note_refreshed(party, event)
+
+
 def listen(
     party: Party, kind: str | None, stopping: threading.Event, broker: str | None = None
 ) -> None:
     """Take samples until `stopping` is set. Raises SettingsError, ScoringError, BusError."""
     with open_samples(party.settings, party.folder.path, kind) as samples:
-        address = broker or samples.kind.broker
-        if address is None:
-            raise SettingsError(
-                f"[samples.{samples.name}] names no broker: name one of this party's own, for raw "
-                "samples do not go through the federation's"
-            )
+        address = broker_of(samples, broker)
         url = from_environment(address, f"samples.{samples.name}.broker")
         settling = threading.Thread(target=_settle, args=(party, samples.name, stopping))
         listener = Listener(party, samples, url)
@@ -195,14 +210,7 @@ class Listener:
         """The log hears of a stream once a minute, not of every batch."""
         self._noted = time.monotonic()
         digest, self._arrivals.digest = self._arrivals.digest, FeatureDigest()
-        if digest.rows:
-            event = FeaturesRefreshed(
-                kind=self._samples.name,
-                origin="stream",
-                rows=digest.rows,
-                digest=digest.hexdigest(),
-            )
-            note_refreshed(self._party, event)
+        note_stream(self._party, self._samples.name, digest)
 
     def _finish(self) -> None:
         """What was not acknowledged comes again."""

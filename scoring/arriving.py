@@ -13,12 +13,11 @@ from sqlglot import exp
 
 from scoring.digests import FeatureDigest
 from scoring.engines.arrow import batch_of_columns
-from scoring.engines.engine import Prepared
+from scoring.engines.engine import Prepared, Value
 from scoring.errors import ExtractionError
 from scoring.features import OBSERVED_AT, SAMPLE_ID, column, column_name
 from scoring.raw_samples import RawRow, newest_rows, parse_sample
 from scoring.sample_features import (
-    Extracted,
     features_of,
     features_table,
     look_at,
@@ -42,7 +41,6 @@ class Arrivals:
         pending = f"pending_{samples.name}"
         self._pending = Table(pending, (*self.table.columns, arrived), self.table.key)
         self._features: Table | None = None
-        self._extracted: Extracted | None = None
         self._look_up: Prepared | None = None
         self._seen: Prepared | None = None
         self.digest = FeatureDigest()
@@ -62,15 +60,18 @@ class Arrivals:
         now = time.time_ns()
         lookup.merge(self._pending, [_batch(self._pending, [(*row, now) for row in rows])])
         lookup.merge(self.table, [_batch(self.table, rows)])
-        if self._look_up is None:
-            self._prepare()
-        assert self._features is not None and self._look_up is not None  # noqa: S101, PT018
+        if self._features is None:
+            self._features = self._prepared()
         key = [one.name for one in self.table.columns].index(self.table.key[0])
-        found = [row for raw in rows for row in self._look_up({ID: raw[key]})]
-        batch = _batch(self._features, found)
+        batch = self._extracted(self._features, [row[key] for row in rows])
         lookup.merge(self._features, [batch])
         self.digest.add(batch)
         return len(rows)
+
+    def _extracted(self, table: Table, ids: Sequence[Value]) -> pa.RecordBatch:
+        """The features of raw rows that are in the look-up engine now."""
+        assert self._look_up is not None  # noqa: S101
+        return _batch(table, [row for one in ids for row in self._look_up({ID: one})])
 
     def settle(self) -> int:
         """Bring what is pending into the batch engine, and tell how much that was."""
@@ -116,15 +117,16 @@ class Arrivals:
                     known[str(row[key])] = time_
         return known
 
-    def _prepare(self) -> None:
+    def _prepared(self) -> Table:
         """Once there is a row to see what the extraction yields."""
         samples = self._samples
-        self._extracted = look_at(samples, samples.lookup)
-        self._features = features_table(samples, self._extracted)
-        samples.lookup.ensure(self._features)
+        extracted = look_at(samples, samples.lookup)
+        table = features_table(samples, extracted)
+        samples.lookup.ensure(table)
         wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
-        query = features_of(samples, samples.lookup, self._extracted, wanted)
+        query = features_of(samples, samples.lookup, extracted, wanted)
         self._look_up = samples.lookup.prepare(query)
+        return table
 
 
 def pending_table(samples: Samples) -> Table | None:

@@ -24,6 +24,7 @@ from scoring.tables import Table
 
 # Rows may come a little later than they say: so much is looked at again.
 LATE = dt.timedelta(days=1)
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,19 @@ def _add_since(
     new = features_of(samples, samples.batch, extracted, only)
     samples.batch.ensure(arrived)
     samples.batch.replace_query(arrived, _in_order(new, table))
-    replaced = exp.select(column(SAMPLE_ID)).from_(exp.table_(arrived.name, quoted=True))
-    stays = exp.Not(this=exp.In(this=column(SAMPLE_ID), query=replaced.subquery()))
-    kept = _rows_of(table.name, table).where(stays)
+    kept = _rows_of(table.name, table).where(_not_in(arrived.name))
     both = exp.union(_rows_of(arrived.name, table), kept, distinct=False)
     samples.batch.replace_query(table, both)
     return _rows_of(arrived.name, table)
+
+
+def _not_in(arrived: str) -> exp.Expression:
+    """Of rows of features: none of those that arrived has the same id. Hive has no NOT IN."""
+    ids = exp.select(column(SAMPLE_ID).as_(REPLACED, quoted=True))
+    ids = ids.from_(exp.table_(arrived, quoted=True))
+    same = exp.EQ(this=column(REPLACED, REPLACED), expression=column(SAMPLE_ID))
+    found = exp.select(column(REPLACED, REPLACED)).from_(ids.subquery(REPLACED)).where(same)
+    return exp.Not(this=exp.Exists(this=found))
 
 
 def _copy(samples: Samples, table: Table, rows: Iterator[pa.RecordBatch], *, whole: bool) -> None:

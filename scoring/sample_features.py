@@ -87,7 +87,9 @@ def look_at(samples: Samples, engine: Engine) -> Extracted:
     first = next(engine.stream(extraction.limit(FIRST_ROWS)), None)
     if first is None:
         raise ExtractionError(f"the extraction of {samples.name} yields no row")
-    types = {field.name: column_type(field.type) for field in first.schema}
+    # By the script's own names: Hive answers in small letters.
+    own = [one.alias_or_name for one in extraction.selects]
+    types = {name: column_type(field.type) for name, field in zip(own, first.schema, strict=True)}
     whole = types.pop(SAMPLE_ID) is ColumnType.INTEGER
     names = {name: name if name in OWN_COLUMNS else column_name(name) for name in types}
     kept = {one.name: one.type for one in engine.columns(samples.features) or ()}

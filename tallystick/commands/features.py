@@ -1,13 +1,16 @@
 """`tally features`: features ahead of time, and from samples as they arrive (S4 to S6)."""
 
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
+from party.errors import SettingsError
 from party.listening import listen as listen_to_samples
-from party.opening import open_party
+from party.opening import Party, open_party
 from party.refreshing import refresh_features
 from party.stopping import stop_signals
 from scoring.stability import WARNING
@@ -60,14 +63,39 @@ def listen(
         str | None,
         typer.Option(metavar="URL", help="This party's own broker, where it is not in party.toml."),
     ] = None,
+    spark: Annotated[
+        str | None,
+        typer.Option(metavar="MASTER", help="Let Spark extract: yarn, spark://HOST:7077, local[2]"),
+    ] = None,
 ) -> None:
     """Take raw samples from a queue as they arrive; each can be scored within a second.
 
     A message is a JSON object with the raw columns, sent to the exchange `tallystick.samples` with
     the routing key `PARTY.NAME`; what is no sample goes to the queue
     `tallystick.PARTY.samples.NAME.dead`. Ctrl-C stops it; what was not acknowledged comes again.
+
+    With --spark the messages wait in a stream of the broker, and a cluster's tables may be joined:
+    the kind's engine is hive://… then. The batch engine gets what came by the next refresh.
     """
     configure_running_log()
     with closing(open_party(folder)) as party, stop_signals() as stopping:
-        listen_to_samples(party, samples, stopping, broker)
+        if spark is None:
+            listen_to_samples(party, samples, stopping, broker)
+        else:
+            _listen_by_spark(party, samples, stopping, broker, spark)
     note("stopped")
+
+
+def _listen_by_spark(
+    party: Party, samples: str | None, stopping: Event, broker: str | None, master: str
+) -> None:
+    if find_spec("pyspark") is None:
+        raise SettingsError("--spark needs Spark's package: install tallystick[spark]")
+    # Neither of these is there without it.
+    from party.spark_listening import listen_by_spark, spark_session  # noqa: PLC0415
+
+    session = spark_session(master, f"samples of {party.name}")
+    try:
+        listen_by_spark(party, samples, stopping, session, broker)
+    finally:
+        session.stop()

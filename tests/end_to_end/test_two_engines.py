@@ -74,9 +74,14 @@ def write_data(folder: Path, name: str, customers: int) -> Path:
 
 def samples_of(file: Path, engine: EngineSettings) -> str:
     """[samples.customers] of a party.toml."""
+    inner = inner_table(engine)
+    return f'[samples.customers]\nfile = {json.dumps(str(file))}\nid = "id"\nengine = {inner}\n'
+
+
+def inner_table(engine: EngineSettings) -> str:
+    """As it stands in a party.toml."""
     fields = engine.model_dump(mode="json", exclude_defaults=True)
-    inner = ", ".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())
-    return f'[samples.customers]\nfile = {json.dumps(str(file))}\nid = "id"\nengine = {{{inner}}}\n'
+    return f"{{{', '.join(f'{name} = {json.dumps(value)}' for name, value in fields.items())}}}"
 
 
 @pytest.fixture
