@@ -20,7 +20,7 @@ from projections.jobs import Job
 from store.entry import Entry
 from tallystick.board.event_story import tell_event
 from tallystick.board.health import Health, HealthReader
-from tallystick.board.job_stories import UNDER_WAY, JobStories
+from tallystick.board.job_stories import MOST_KEPT, UNDER_WAY, JobStories, ToldJob
 from tallystick.board.predictions import MOST_SEARCHED, newest_predictions
 from tallystick.board.watched import Watched
 from tallystick.log_lines import job_of
@@ -29,6 +29,7 @@ REFRESH_SECONDS = 5
 EVENTS_A_PAGE = 50
 FILTERS = ("type", "party", "job", "private")
 EVENTS_ON_OVERVIEW = 12
+JOBS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,15 @@ class BoardPages:
             jobs = self._stories.all(log)
             health = self._read_health(log, jobs)
             newest = log.newest(Selection(), EVENTS_ON_OVERVIEW)
-            under_way = [self._stories.told(log, job.job) for job in jobs if _is_under_way(job)]
+            under_way = self._under_way(log, jobs)
         return self._page(
             "overview.html.jinja",
             live=True,
             health=health,
             jobs=jobs[:5],
             more_jobs=len(jobs) - 5,
-            under_way=[told for told in under_way if told],
+            going=sum(map(_is_under_way, jobs)),
+            under_way=under_way,
             newest=_readable(newest),
             cards=self._watched.cards(),
         )
@@ -72,13 +74,14 @@ class BoardPages:
     def jobs(self) -> Page:
         with self._watched.log() as log:
             jobs = self._stories.all(log)
-            under_way = [self._stories.told(log, job.job) for job in jobs if _is_under_way(job)]
+            under_way = self._under_way(log, jobs)
             predictions = newest_predictions(log)
         return self._page(
             "jobs.html.jinja",
             live=True,
-            jobs=jobs,
-            under_way=[told for told in under_way if told],
+            jobs=jobs[:JOBS_SHOWN],
+            more_jobs=len(jobs) - JOBS_SHOWN,
+            under_way=under_way,
             predictions=predictions,
         )
 
@@ -172,6 +175,11 @@ class BoardPages:
 
     def _missing(self, words: str) -> Page:
         return self._page("message.html.jinja", 404, live=False, title="Not here", words=words)
+
+    def _under_way(self, log: LiveLog, jobs: list[Job]) -> list[ToldJob]:
+        """The newest of them, as many as are kept."""
+        names = [job.job for job in jobs if _is_under_way(job)][:MOST_KEPT]
+        return [told for name in names if (told := self._stories.told(log, name))]
 
     def _read_health(self, log: LiveLog, jobs: list[Job]) -> Health:
         return self._health.read(log, sum(map(_is_under_way, jobs)))

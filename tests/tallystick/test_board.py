@@ -14,9 +14,12 @@ import pytest
 
 from audit.errors import LogPlaceError
 from bus import MemoryBroker
+from events.terms import Member, Optimiser, Terms
+from events.vocabulary import Role
 from party.errors import SettingsError
 from party.lock import running_alone
 from party.opening import open_party
+from party.requesting import request_training
 from party.running import RunningParty
 from party.trust import TrustedCards
 from tallystick.board.guard import is_known_host
@@ -25,7 +28,7 @@ from tallystick.board.watched import watch
 from tallystick.board.web import board_application
 from tallystick.serving.server import web_server
 from tests.tallystick.conftest import Trained
-from tests.tallystick.federations import make_party, tally
+from tests.tallystick.federations import ROLES, make_party, tally
 
 TOKEN = "a token that is long enough"
 HTML = {"accept": "text/html"}
@@ -66,6 +69,22 @@ def test_the_overview_tells_how_the_party_is(bank: httpx.Client) -> None:
         assert words in html
     assert '<a href="/jobs/spring">spring</a>' in html
     assert "No message was refused" in html
+
+
+def test_of_many_trainings_under_way_the_newest_are_told(trained: Trained, tmp_path: Path) -> None:
+    """Given twelve requests that nobody answers, then all are counted and listed, eight told."""
+    folder = copy_of(trained, tmp_path)
+    with closing(open_party(folder)) as party, board(folder) as client:
+        for number in range(12):
+            request_training(party, f"asked-{number}", terms())
+        html = page(client, "/")
+        assert "12 trainings are under way" in html
+        assert html.count('<article class="going"') == 8
+        assert "asked-11" in html
+        everything = page(client, "/jobs")
+        assert all(f'<a href="/jobs/asked-{number}">' in everything for number in range(12))
+        request_training(party, "asked-later", terms())
+        assert "asked-later" in page(client, "/jobs")
 
 
 def test_a_training_is_told_in_full(bank: httpx.Client) -> None:
@@ -326,6 +345,19 @@ def test_a_port_in_use_is_told_with_the_remedy(trained: Trained) -> None:
     assert outcome.code == 2
     assert f"127.0.0.1:{port} cannot be listened at" in outcome.err
     assert "--port" in outcome.err
+
+
+def terms() -> Terms:
+    return Terms(
+        members=tuple(Member(name=name, role=Role(role)) for name, role in ROLES.items()),
+        optimiser=Optimiser(
+            step=0.6, momentum=0.3, stop_threshold=1e-4, stop_rounds=2, maximum_rounds=3
+        ),
+        key_bits=512,
+        short_key_for_tests=True,
+        leak_budget=100.0,
+        smallest_bin=1,
+    )
 
 
 def copy_of(trained: Trained, target: Path) -> Path:

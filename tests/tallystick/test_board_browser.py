@@ -1,6 +1,5 @@
 """The board and the report in a real browser: readable by everybody, everywhere, and live (D4)."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,8 +11,6 @@ from playwright.sync_api import Browser, expect
 from audit.opening import open_log
 from audit.report.page import make_report, render
 from bus import MemoryBroker
-from events.terms import Member, Optimiser, Terms
-from events.vocabulary import Role
 from party.opening import open_party
 from party.requesting import request_training
 from party.running import RunningParty
@@ -22,7 +19,7 @@ from tallystick.board.web import board_application
 from tallystick.serving.server import web_server
 from tests.browser import DESKTOP, TELEPHONE, browser, overflow, page
 from tests.tallystick.conftest import Trained
-from tests.tallystick.federations import ROLES
+from tests.tallystick.test_board import copy_of, terms
 
 TOKEN = "a token that is long enough"
 PAGES = ("/", "/jobs", "/jobs/spring", "/log", "/log/30", "/nothing")
@@ -162,21 +159,3 @@ def test_it_prints_with_the_terms_and_without_the_navigation(
             expect(shown.get_by_role("navigation")).to_have_count(0)
             assert overflow(shown) == 0
             assert shown.pdf().startswith(b"%PDF")
-
-
-def terms() -> Terms:
-    return Terms(
-        members=tuple(Member(name=name, role=Role(role)) for name, role in ROLES.items()),
-        optimiser=Optimiser(
-            step=0.6, momentum=0.3, stop_threshold=1e-4, stop_rounds=2, maximum_rounds=3
-        ),
-        key_bits=512,
-        short_key_for_tests=True,
-        leak_budget=100.0,
-        smallest_bin=1,
-    )
-
-
-def copy_of(trained: Trained, target: Path) -> Path:
-    shutil.copytree(trained.folder / "bank", target / "bank")
-    return target / "bank"
