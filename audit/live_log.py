@@ -1,6 +1,6 @@
 """Asking a log while it grows: read only, one short question at a time, at any size (D4)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,10 @@ class LiveLog:
         query = _of(Selection()).where(EVENTS.c.type.in_(types))
         return self._entries(query.order_by(EVENTS.c.position.desc()).limit(most))
 
-    def job(self, name: str, after: int = 0) -> list[Entry]:
-        """All that this log has of a job, behind a position."""
+    def job(self, name: str, after: int = 0, types: Collection[str] = ()) -> list[Entry]:
+        """What this log has of a job, behind a position: all of it, or events of these types."""
         query = _of(Selection(job=name)).where(EVENTS.c.position > after)
+        query = query.where(EVENTS.c.type.in_(types)) if types else query
         return self._entries(query.order_by(EVENTS.c.position))
 
     def jobs_begun(self, opening: str, after: int, until: int) -> list[str]:

@@ -17,14 +17,37 @@ from audit.report.story import JobStory
 from audit.report.telling import read_facts, tell_training
 from audit.verification import EVERY_CHECK, Verification, verify
 from events.card import PartyCard
-from events.lifecycle import TrainingRequested
+from events.catalogue import CATALOGUE
+from events.lifecycle import (
+    TrainingAccepted,
+    TrainingDeclined,
+    TrainingRequested,
+    TrainingStopped,
+)
+from events.models import ModelEvaluated
+from events.opening import Ending
+from events.preparation import PublicKeyIssued
+from events.rounds import RoundCompleted
 from handlers.history import History
 from projections.jobs import Job, fold
 from store.entry import Entry
 from tallystick.board.watched import Watched
 
+STATES = (
+    ModelEvaluated
+    | PublicKeyIssued
+    | RoundCompleted
+    | TrainingAccepted
+    | TrainingDeclined
+    | TrainingRequested
+    | TrainingStopped
+)
 UNDER_WAY = ("requested", "accepted", "training")
 MOST_KEPT = 8
+# The events that say where a job stands; the others are many.
+TELLING = frozenset(
+    kind.type_name() for kind in CATALOGUE.types.values() if issubclass(kind, Ending | STATES)
+)
 # Payloads may be gigabytes, and a tree is of a whole log: the report checks both.
 CHECKS = EVERY_CHECK - {Check.PAYLOADS, Check.TREE}
 
@@ -62,7 +85,8 @@ class JobStories:
             for name in dict.fromkeys([*news, *(log.jobs_touched(before, head) if before else [])]):
                 if name in self._jobs:
                     job, position = self._jobs[name]
-                    self._jobs[name] = _folded(job, position, log.job(name, position))
+                    facts = read_facts(log.job(name, position, TELLING))
+                    self._jobs[name] = reduce(fold, facts, job), head
             self._reached = head
             return [job for job, _ in reversed(self._jobs.values())]
 
@@ -114,8 +138,3 @@ class JobStories:
             entries=lambda: iter(entries),
             payloads=FolderPayloads(self._watched.folder.payloads),
         )
-
-
-def _folded(job: Job, position: int, entries: list[Entry]) -> tuple[Job, int]:
-    reached = entries[-1].position if entries else position
-    return reduce(fold, read_facts(entries), job), reached
