@@ -121,7 +121,7 @@ UNDELIVERED_COUNTS = (
         func.count(),
         func.min(DELIVERIES.c.position),
     )
-    .where(DELIVERIES.c.state.in_(("pending", "parked")))
+    .where(or_(DELIVERIES.c.state == "pending", DELIVERIES.c.state == "parked"))
     .group_by(DELIVERIES.c.recipient, DELIVERIES.c.state, _REASON)
     .order_by(func.min(DELIVERIES.c.position), DELIVERIES.c.recipient)
 )
