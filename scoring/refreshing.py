@@ -94,17 +94,17 @@ def _add_since(
     new = features_of(samples, samples.batch, extracted, only)
     samples.batch.ensure(arrived)
     samples.batch.replace_query(arrived, _in_order(new, table))
-    kept = _rows_of(table.name, table).where(_not_in(arrived.name))
+    kept = _rows_of(table.name, table).where(_not_in(arrived.name, table.name))
     both = exp.union(_rows_of(arrived.name, table), kept, distinct=False)
     samples.batch.replace_query(table, both)
     return _rows_of(arrived.name, table)
 
 
-def _not_in(arrived: str) -> exp.Expression:
-    """Of rows of features: none of those that arrived has the same id. Hive has no NOT IN."""
+def _not_in(arrived: str, table: str) -> exp.Expression:
+    """Of rows of a table: none of those that arrived has the same id. Hive has no NOT IN."""
     ids = exp.select(column(SAMPLE_ID).as_(REPLACED, quoted=True))
     ids = ids.from_(exp.table_(arrived, quoted=True))
-    same = exp.EQ(this=column(REPLACED, REPLACED), expression=column(SAMPLE_ID))
+    same = exp.EQ(this=column(REPLACED, REPLACED), expression=column(SAMPLE_ID, table))
     found = exp.select(column(REPLACED, REPLACED)).from_(ids.subquery(REPLACED)).where(same)
     return exp.Not(this=exp.Exists(this=found))
 
