@@ -138,11 +138,16 @@ def _omitted(tree: MerkleTree, chosen: list[Entry]) -> Iterator[dict[str, Any]]:
 
 
 def _earlier(name: str, tree: MerkleTree, chosen: list[Entry]) -> Iterator[dict[str, Any]]:
-    """A proof for every checkpoint that this party gave to others."""
+    """A proof for every checkpoint that this party gave to others, if it is of this log.
+
+    One from before a backup was restored has none.
+    """
     for entry in chosen:
         envelope = entry.envelope
         if envelope.source == name and envelope.type == "CheckpointPosted":
             size = int(str(envelope.data["size"]))
+            if size > len(tree) or tree.root(size).hex() != envelope.data["root"]:
+                continue
             path = [one.hex() for one in tree.consistency(size)]
             yield {"size": size, "root": envelope.data["root"], "consistency": path}
 

@@ -1,5 +1,6 @@
 """The faults of a soak, each applied while one job is under way."""
 
+import contextlib
 import shutil
 import subprocess
 import time
@@ -136,16 +137,13 @@ def fill_disk(federation: Federation, random: Random) -> str:
     """The arbiter's disk, a mount of limited size, is full for a while."""
     _wait_for_growth(federation, "arbiter", random.randint(1, 8))
     ballast = federation.path("arbiter") / "ballast"
-    with ballast.open("wb") as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    with contextlib.suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(b"\0" * 4096)
+            file.flush()
     time.sleep(random.uniform(2.0, 5.0))
     full = shutil.disk_usage(federation.path("arbiter")).free < HEADROOM_BYTES
-    ballast.unlink()
+    ballast.unlink(missing_ok=True)
     federation.restart("arbiter")
     return "" if full else "the disk was not full"
 

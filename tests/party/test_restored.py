@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from audit.comparison import compare
+from audit.export import export_log
 from audit.findings import Check
 from audit.opening import open_log
+from audit.verification import verify
 from bus.memory import MemoryBroker
 from bus.parcel import Parcel
 from events.catalogue import Fact
@@ -189,6 +191,16 @@ def test_logs_show_a_restoration_and_no_rewritten_history(federation: Federation
     assert result.holds, result
     (words,) = [check for check in result.checks if check.check is Check.CHECKPOINTS]
     assert any("restored from a backup" in note for note in words.notes)
+    exported = federation.folder / "partner.tally"
+    export_log(federation.parties["partner"], exported)
+    for place in (exported, federation.folder / "partner"):
+        (told,) = [
+            check
+            for check in verify(open_log(str(place))).checks
+            if check.check is Check.CHECKPOINTS
+        ]
+        assert told.holds, told
+        assert any("restored from a backup" in note for note in told.notes)
 
 
 @pytest.mark.parametrize(
