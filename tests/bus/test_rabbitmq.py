@@ -218,6 +218,31 @@ def test_what_is_no_parcel_is_set_aside_with_the_reason(
     assert partner.receive(0.1) is None
 
 
+class Poison(pika.BasicProperties):  # type: ignore[misc]
+    """A time so late that the client library cannot say it: reading the message raises there."""
+
+    def encode(self) -> list[bytes]:
+        late = b"\x04lateT" + b"\x7f" * 8
+        return [b"\x20\x00", len(late).to_bytes(4), late]
+
+
+def test_what_the_client_library_cannot_read_is_set_aside_by_the_broker(
+    bus: RabbitBus, rabbitmq: PrivateBroker
+) -> None:
+    """Given a message that breaks the connection, then it does so a few times, and no more."""
+    bank, partner = bus.endpoint(bus.bank), bus.endpoint(bus.partner)
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq.amqp_url)) as connection:
+        connection.channel().basic_publish(EXCHANGE, f"x.{partner.name}", b"", Poison())
+    outcomes: list[Outcome] = []
+
+    def arrives() -> bool:
+        bank.send(parcel(bank.name, partner.name, 1), outcomes.append)
+        return partner.receive(0.5) is not None
+
+    assert eventually(lambda: partner.last_error is not None)
+    assert eventually(arrives)
+
+
 def test_a_deleted_queue_is_declared_again(bus: RabbitBus, rabbitmq: PrivateBroker) -> None:
     """Somebody who wipes the broker costs us parcels, which peers repeat, but no restart."""
     bank, partner = bus.endpoint(bus.bank), bus.endpoint(bus.partner)

@@ -16,6 +16,7 @@ from events.models import ModelSaved
 from handlers.reactions import decide
 from party.jobs import job_history
 from party.opening import open_party
+from party.projecting import Projector
 from party.requesting import request_training
 from tallystick.demo.federation import create_parties, demo_terms, prepare_folder
 from tests.end_to_end.conftest import options_for
@@ -83,6 +84,9 @@ def test_a_party_that_dies_after_every_step_trains_the_same_model(
         pass
     assert min(mortal.deaths for mortal in mortals) > 50
     for mortal in mortals:
+        projector = Projector(mortal.party)
+        projector.step(timeout=0)
+        projector.close()
         mortal.party.close()
     for name in ("bank", "partner"):
         assert model_of(tmp_path / "run", name) == model_of(finished_demo, name)

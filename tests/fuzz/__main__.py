@@ -11,8 +11,9 @@ from pathlib import Path
 
 import atheris
 
-from tests.fuzz.corpus import seeds
-from tests.fuzz.targets import TARGETS
+with atheris.instrument_imports(include=["bus", "events", "party.heads", "party.transport"]):
+    from tests.fuzz.corpus import seeds
+    from tests.fuzz.targets import TARGETS
 
 LARGEST_INPUT = 1 << 17
 MEGABYTES = 1024
@@ -28,7 +29,6 @@ def main() -> None:
         (corpus / str(number)).write_bytes(seed)
     limits = [f"-max_total_time={options.seconds}", f"-max_len={LARGEST_INPUT}"]
     limits += [f"-rss_limit_mb={MEGABYTES}", "-timeout=20", "-print_final_stats=1"]
-    atheris.instrument_all()
     atheris.Setup([sys.argv[0], *limits, str(corpus)], TARGETS[options.target])
     atheris.Fuzz()
 

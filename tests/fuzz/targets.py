@@ -30,6 +30,7 @@ PIKAS_OWN = (
     struct.error,
     IndexError,
     KeyError,
+    OSError,
     OverflowError,
     TypeError,
     UnicodeDecodeError,
