@@ -26,7 +26,7 @@ class PrivatePostgres:
     """One server: its address, and how to restart it as after a crash, with its data."""
 
     def __init__(self, directory: Path) -> None:
-        self._programs = _find_programs()
+        self._programs = find_programs()
         self._account = _unprivileged_account()
         self._data, self._sockets, self._log = (
             directory / name for name in ("data", "sockets", "log")
@@ -83,7 +83,7 @@ def private_postgres() -> Iterator[str]:
         yield server.url
 
 
-def _find_programs() -> Path:
+def find_programs() -> Path:
     unpacked = REPOSITORY / ".venv" / "postgresql" / "bin"
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     for folder in (*reversed(installed), unpacked):
