@@ -91,7 +91,11 @@ class PlainConnections:
         key = statement, names
         if key not in self._prepared:
             assert isinstance(statement, ClauseElement), "all of ours are"  # noqa: S101
-            compiled = statement.compile(dialect=self._engine.dialect, column_keys=list(names))
+            compiled = statement.compile(
+                dialect=self._engine.dialect,
+                column_keys=list(names),
+                compile_kwargs={"render_postcompile": True},
+            )
             assert isinstance(compiled, SQLCompiler), "a statement, not a type"  # noqa: S101
             self._prepared[key] = _Prepared(compiled)
         return self._prepared[key]
@@ -158,11 +162,8 @@ class _Prepared:
     def __init__(self, compiled: SQLCompiler) -> None:
         self.text = compiled.string
         self._names = tuple(compiled.positiontup or ())
-        self._own = {
-            name: bind.value
-            for bind, name in compiled.bind_names.items()
-            if not bind.required and not bind.callable
-        }
+        required = {name for bind, name in compiled.bind_names.items() if bind.required}
+        self._own = {name: one for name, one in compiled.params.items() if name not in required}
 
     def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
         own = self._own
