@@ -69,6 +69,7 @@ def test_rebuilt_projections_have_the_same_digests(trained: Trained) -> None:
         assert [line.split()[1] for line in first.splitlines()] == [
             "jobs",
             "labels",
+            "identified",
             "loss_history",
             "model_table",
             "timeline",
