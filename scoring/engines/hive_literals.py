@@ -83,6 +83,15 @@ class _HiveText(HiveGenerator):
     def literal_sql(self, expression: exp.Literal) -> str:
         return _literal_sql(expression)
 
+    def order_sql(self, expression: exp.Order, flat: bool = False) -> str:
+        """Of a query: by the names of its result, for Hive knows the tables' no more."""
+        if isinstance(expression.parent, exp.Select):
+            aliases = {one.alias for one in expression.parent.selects if one.alias}
+            for column in expression.find_all(exp.Column):
+                if column.name in aliases:
+                    column.set("table", None)
+        return super().order_sql(expression, flat)
+
 
 class _SparkText(SparkGenerator):
     def literal_sql(self, expression: exp.Literal) -> str:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.engines.hive_connecting import connect
 from scoring.engines.hive_dialect import DRIVER
 from scoring.engines.hive_literals import literal, quoted
+from scoring.engines.rendering import render
 from scoring.engines.settings import resolved_url
 from scoring.errors import EngineError
 from tests.hive.servers import HiveServer
@@ -120,6 +122,12 @@ def test_what_has_no_literal_is_refused() -> None:
     for value in ("nul\0", [1], object()):
         with pytest.raises(EngineError):
             literal(value)
+
+
+def test_a_query_is_ordered_by_the_names_of_its_result() -> None:
+    """Hive knows no others there: neither a table's nor its alias."""
+    query = sqlglot.parse_one("SELECT t.a AS a, t.b FROM x AS t ORDER BY t.a DESC, t.b")
+    assert render(query, "hive") == "SELECT t.a AS a, t.b FROM x AS t ORDER BY a DESC, t.b"
 
 
 def _bound(row: dict[str, object]) -> list[sa.ColumnElement[object]]:
