@@ -6,7 +6,7 @@ the broker and outsiders, not from the parties that share the key.
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,13 @@ HANDLE_BYTES = 16
 
 def handles_of(key: bytes, ids: Iterable[str]) -> list[bytes]:
     """HMAC-SHA256 of every id, cut to 16 bytes."""
-    return [hmac.digest(key, identifier.encode(), "sha256")[:HANDLE_BYTES] for identifier in ids]
+    return list(each_handle(key, ids))
+
+
+def each_handle(key: bytes, ids: Iterable[str]) -> Iterator[bytes]:
+    """The same, one after the other."""
+    for identifier in ids:
+        yield hmac.digest(key, identifier.encode(), "sha256")[:HANDLE_BYTES]
 
 
 def join_handles(handles: Iterable[bytes]) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from events.catalogue import Fact
@@ -27,22 +28,26 @@ from handlers.scorer import reject_when_refused, rejection
 from handlers.tasks import serving_key, write_task
 from scoring.combining import combine
 from scoring.results import NOT_FOUND, Results, encode_results
+from scoring.texts import json_list, read_document
 
 # The last bits of a processor's exp do not enter an event.
 DIGITS = 12
+ROWS_AT_ONCE = 1 << 18
+THRESHOLD = pa.schema([("threshold", pa.float64())])
 
 
 @dataclass(frozen=True)
 class Order:
     """What the initiator keeps of a request: the ids, in order, and the threshold of the labels."""
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     threshold: float | None = None
 
 
 def prediction_request(terms: PredictionTerms, own: Own, order: Order, job: str) -> Draft:
     """The first event of a prediction; a command or a request asks for it, not a handler."""
-    kept = json.dumps({"ids": order.ids, "threshold": order.threshold}, ensure_ascii=False)
+    threshold = json.dumps(order.threshold).encode()
+    kept = b"".join([b'{"ids": ', json_list(order.ids), b', "threshold": ', threshold, b"}"])
     tasks = [
         blob(task_of(name), write_task(serving_key(own, terms.model_id, name), order.ids))
         for name in terms.asked
@@ -50,12 +55,13 @@ def prediction_request(terms: PredictionTerms, own: Own, order: Order, job: str)
     requested = PredictionRequested(
         terms=terms, secret_commitment=secret_commitment(own.secret, job)
     )
-    return draft(requested, job, terms, blob("order", kept.encode()), *tasks)
+    return draft(requested, job, terms, blob("order", kept), *tasks)
 
 
 def own_order(history: History, own: Own) -> Order:
-    kept = json.loads(own.read(history.one(PredictionRequested).payload("order")))
-    return Order(tuple(kept["ids"]), kept["threshold"])
+    content = own.read(history.one(PredictionRequested).payload("order"))
+    kept = read_document(content, THRESHOLD)
+    return Order(kept["ids"], kept["threshold"])
 
 
 def unanswered(history: History) -> tuple[str, ...]:
@@ -139,13 +145,16 @@ def _combined(
     status: NDArray[np.uint8],
 ) -> NDArray[np.float64]:
     """float64[rows, outputs], NaN where a party lacks the customer: nothing is filled in."""
-    for fact, part, missing in zip(facts, parts, status.T, strict=True):
-        if not np.isfinite(part[missing == 0]).all():
-            raise ProtocolError(f"{fact.source} returned scores that are no numbers")
-    known = ~status.any(axis=1)
     values: NDArray[np.float64] = np.full(parts[0].shape, np.nan)
-    if known.any():
-        values[known] = np.round(combine(combination, [part[known] for part in parts]), DIGITS)
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        for fact, part, missing in zip(facts, parts, status[rows].T, strict=True):
+            if not np.isfinite(part[rows][missing == 0]).all():
+                raise ProtocolError(f"{fact.source} returned scores that are no numbers")
+        known = ~status[rows].any(axis=1)
+        if known.any():
+            joint = combine(combination, [part[rows][known] for part in parts])
+            values[rows][known] = np.round(joint, DIGITS)
     return values
 
 

@@ -8,8 +8,9 @@ have (threat model).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import overload
 
-from handlers.alignment import HANDLE_BYTES, handles_of, join_handles, split_handles
+from handlers.alignment import HANDLE_BYTES, each_handle
 from handlers.own import Own
 
 KEY_BYTES = 32
@@ -25,9 +26,34 @@ def task_bytes(rows: int) -> int:
 
 
 def write_task(key: bytes, ids: Iterable[str]) -> bytes:
-    return key + join_handles(handles_of(key, ids))
+    content = bytearray(key)
+    for handle in each_handle(key, ids):
+        content += handle
+    return bytes(content)
 
 
 def read_task(content: bytes) -> tuple[bytes, Sequence[bytes]]:
     """The key, and the handles in the order of the request."""
-    return content[:KEY_BYTES], split_handles(content[KEY_BYTES:])
+    return content[:KEY_BYTES], Handles(content)
+
+
+class Handles(Sequence[bytes]):
+    """The handles of a task, where they are: each is cut out when it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __len__(self) -> int:
+        return (len(self._content) - KEY_BYTES) // HANDLE_BYTES
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(place, slice):
+            return [self[row] for row in range(*place.indices(len(self)))]
+        start = KEY_BYTES + range(len(self))[place] * HANDLE_BYTES
+        return self._content[start : start + HANDLE_BYTES]

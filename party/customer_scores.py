@@ -21,6 +21,7 @@ from scoring.loading import load_raw
 from scoring.model_tables import ModelTables, StoredModel
 from scoring.models import ScoringModel
 from scoring.sample_features import features_of, look_at
+from scoring.sample_inputs import kept_features
 from scoring.samples import Samples
 from scoring.serving import Scorer
 
@@ -61,9 +62,9 @@ class CustomerScores:
         load_raw(samples)
         try:
             extracted = look_at(samples, samples.batch)
-            query: exp.Query = features_of(samples, samples.batch, extracted)
+            query = features_of(samples, samples.batch, extracted, columns=())
         except MissingTableError:
-            query = exp.select("*").from_(exp.table_(samples.features, quoted=True))
+            query = kept_features(samples, samples.batch).relation([])
         return self._ids_of(exp.select(column(SAMPLE_ID)).from_(query.subquery("own")))
 
     def _ids_of(self, query: exp.Query) -> Iterator[str]:

@@ -5,6 +5,7 @@ take seconds, so their handles are kept, and customers that came since are added
 """
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -24,7 +25,8 @@ HANDLES = Table(
     tuple(Column(name, ColumnType.TEXT) for name in (KEY, HANDLE, SAMPLE)),
     key=(KEY, HANDLE),
 )
-AT_ONCE = 2_000
+PLACE, ASKED = "place", "asked_handle"
+AT_ONCE, MANY, JOINED_AT_ONCE = 2_000, 20_000, 100_000
 IDS_A_BATCH = 50_000
 CALM_SECONDS = 60.0
 CALM_SHARE = 20  # hashing everybody takes at most a twentieth of the time
@@ -50,7 +52,7 @@ class HandleIndex:
         not at every request.
         """
         key_id = hashlib.sha256(key).hexdigest()[:32]
-        for some in _pieces(handles, AT_ONCE):
+        for some in _pieces(handles, AT_ONCE if len(handles) <= MANY else JOINED_AT_ONCE):
             found = self._look_up(key_id, some)
             if None in found and self._clock() >= self._not_before.get(key_id, 0.0):
                 self._extend(key, key_id)
@@ -77,12 +79,36 @@ class HandleIndex:
         if len(handles) == 1:
             rows = self._single()({KEY: key_id, HANDLE: handles[0].hex()})
             return [str(rows[0][0]) if rows else None]
+        if len(handles) > AT_ONCE:
+            return self._joined(key_id, handles)
         wanted = [exp.Literal.string(handle.hex()) for handle in handles]
         query = _query(_column(HANDLE), _column(SAMPLE)).where(_column(HANDLE).isin(*wanted))
         known = {
             str(handle): str(sample) for handle, sample in self._engine.rows(query, {KEY: key_id})
         }
         return [known.get(handle.hex()) for handle in handles]
+
+    def _joined(self, key_id: str, handles: Sequence[bytes]) -> list[str | None]:
+        """The same for many, which go into the engine and are joined there."""
+        asked = Table(
+            f"asked_handles_{secrets.token_hex(6)}",
+            (Column(PLACE, ColumnType.INTEGER), Column(ASKED, ColumnType.TEXT)),
+            key=(PLACE,),
+        )
+        columns = [pa.array(range(len(handles)), pa.int64()), [one.hex() for one in handles]]
+        same = exp.EQ(this=_column(ASKED), expression=_column(HANDLE))
+        query = _query(_column(PLACE), _column(SAMPLE)).join(exp.to_table(asked.name), on=same)
+        found: list[str | None] = [None] * len(handles)
+        self._engine.ensure(asked)
+        try:
+            self._engine.append(asked, [pa.record_batch(columns, names=[PLACE, ASKED])])
+            for batch in self._engine.stream(query, {KEY: key_id}):
+                places = batch.column(PLACE).to_pylist()
+                for place, sample in zip(places, batch.column(SAMPLE).to_pylist(), strict=True):
+                    found[place] = sample
+        finally:
+            self._engine.drop(asked.name)
+        return found
 
     def _single(self) -> Prepared:
         if self._one is None:

@@ -62,7 +62,7 @@ def request_prediction(party: Party, wish: Wish, model: History | None = None) -
     model = model or job_history(party.log, model_name(wish.model_id))
     terms = prediction_terms(party, wish, model)
     job = f"score-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    order = Order(tuple(wish.ids), wish.threshold)
+    order = Order(wish.ids, wish.threshold)
     stored = store_payloads(party, prediction_request(terms, party.own, order, job))
     with party.log.transaction() as transaction:
         append_draft(transaction, party, stored, Causes(), terms)

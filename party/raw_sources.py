@@ -14,6 +14,7 @@ from party.errors import SourceError
 from party.raw import Choice, RawTable
 from party.source_files import check_file, examine_rows, unreadable
 from party.source_queries import read_query
+from scoring.engines.arrow import rows_at_once
 from scoring.errors import ExtractionError
 from scoring.extraction import restricted
 from scoring.features import SAMPLE_ID, column
@@ -167,15 +168,16 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """Raises SourceError; without a connection, DuckDB's errors become one."""
     query: exp.Query = rows.query()
+    at_once = rows_at_once(BATCH_ROWS, len(rows.columns))
     if ids is not None:
         query = exp.select("*").from_(query.subquery("rows_of"))
         query = query.where(_is_among(column(SAMPLE_ID), ids))
     if connection is not None:
-        yield from connection.sql(query.sql("duckdb")).to_arrow_reader(BATCH_ROWS)
+        yield from connection.sql(query.sql("duckdb")).to_arrow_reader(at_once)
         return
     with duckdb.connect(config=CONFIGURATION) as own:
         try:
-            yield from own.sql(query.sql("duckdb")).to_arrow_reader(BATCH_ROWS)
+            yield from own.sql(query.sql("duckdb")).to_arrow_reader(at_once)
         except duckdb.Error as error:
             raise unreadable(error) from None
 

@@ -14,9 +14,9 @@ from party.raw import Choice, ColumnKind, RawColumn, RawTable
 from party.source_files import as_features, read_file
 from party.source_queries import read_query
 from scoring.errors import ScoringError
-from scoring.features import OBSERVED_AT, SAMPLE_ID, column
+from scoring.features import OBSERVED_AT, SAMPLE_ID
 from scoring.loading import load_raw
-from scoring.sample_features import Extracted, features_of, look_at
+from scoring.sample_features import Extracted, look_at, stream_features
 from scoring.samples import Samples
 from scoring.tables import ColumnType
 
@@ -41,8 +41,8 @@ def read_samples(
         extracted = look_at(samples, samples.batch)
         features = [name for name in extracted.names if name != OBSERVED_AT]
         choice = _choice(settings, features)
-        query = features_of(samples, samples.batch, extracted).order_by(column(SAMPLE_ID))
-        raw = _collect(samples.batch.stream(query), choice, extracted, folder)
+        batches = stream_features(samples, samples.batch, extracted)
+        raw = _collect(batches, choice, extracted, folder)
     except ScoringError as error:
         raise SourceError(str(error)) from None
     return (raw, ()) if labels is None else _join(raw, labels)

@@ -26,8 +26,10 @@ from party.handle_index import HandleIndex
 from party.jobs import FollowedHistories
 from party.opening import Party
 from scoring.models import ScoringModel
+from scoring.texts import Texts
 
 MOST_MODELS = 100
+MANY = 100_000  # customers, whose ids are kept in less memory than Python's own texts take
 
 
 class ScoringDesk:
@@ -87,34 +89,37 @@ class ScoringDesk:
         self._documents.clear()
 
     def score(self, model_id: str, version: int, way: Way, wanted: Sequence[str | None]) -> Part:
-        """Own partial scores of these customers, None for one that is not here."""
+        """Own partial scores of these customers, None or no text for one that is not here."""
         source, model = self._opened(), self._document(model_id, version)
-        here = np.fromiter((one is not None for one in wanted), np.bool_, len(wanted))
+        here = np.fromiter((bool(one) for one in wanted), np.bool_, len(wanted))
         places = np.flatnonzero(here)
         scores = np.zeros((len(wanted), model.outputs))
         found = np.zeros(len(wanted), np.bool_)
-        known = (one for one in wanted if one is not None)
+        known = (one for one in wanted if one)
         for batch in source.score(model, version, way, known):
             rows = places[batch.positions]
             scores[rows], found[rows] = batch.scores, batch.found
         return Part(scores, found, model.combination, version)
 
-    def find(self, key: bytes, handles: Sequence[bytes]) -> list[str | None]:
-        """Own customers by the handles of a request, None where there is no such customer."""
+    def find(self, key: bytes, handles: Sequence[bytes]) -> Sequence[str | None]:
+        """Own customers by the handles of a request, None or no text where there is none."""
         if self._index is None:
             source = self._opened()
             self._index = HandleIndex(source.lookup, source.ids)
-        return list(self._index.find(key, handles))
+        found = self._index.find(key, handles)
+        if len(handles) < MANY:
+            return list(found)
+        return Texts.of(one or "" for one in found)
 
     def _score(self, history: History, version: int) -> Part:
         terms = history.one(PredictionRequested).event.terms
         return self.score(terms.model_id, version, terms.way, self._ids(history))
 
-    def _ids(self, history: History) -> list[str | None]:
-        """Own ids in the order of the request, None for customers that are not here."""
+    def _ids(self, history: History) -> Sequence[str | None]:
+        """Own ids in the order of the request; see `score`."""
         request, own = history.one(PredictionRequested), self._party.own
         if request.event.terms.asker == own.name:
-            return list(own_order(history, own).ids)
+            return own_order(history, own).ids
         key, handles = read_task(own.read(request.payload(task_of(own.name))))
         return self.find(key, handles)
 

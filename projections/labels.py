@@ -63,7 +63,8 @@ def _predicted(
     results = decode_results(payloads.read(commitment))
     if event.threshold is None and results.values.shape[1] == 1:
         return
-    _keep(connection, fact, event, _rows(results, event.threshold or 0.0))
+    for some in results.blocks(PAGE):
+        _keep(connection, fact, event, _rows(some, event.threshold or 0.0))
 
 
 def _keep(

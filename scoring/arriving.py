@@ -22,9 +22,12 @@ from scoring.sample_features import (
     features_table,
     look_at,
     raw_table,
+    stream_features,
 )
 from scoring.samples import Samples
+from scoring.table_parts import names_of, side_by_side, split, stored_columns
 from scoring.tables import Column, ColumnType, Table
+from scoring.wide_tables import WideTable, stored_table
 
 ARRIVED = "arrived"
 ID = "id"
@@ -38,14 +41,13 @@ class Arrivals:
         self._samples = samples
         self.table = self._raw_table()
         arrived = Column(ARRIVED, ColumnType.INTEGER)
-        pending = f"pending_{samples.name}"
-        self._pending = Table(pending, (*self.table.columns, arrived), self.table.key)
-        self._features: Table | None = None
-        self._look_up: Prepared | None = None
+        pending = Table(f"pending_{samples.name}", (*self.table.columns, arrived), self.table.key)
+        self._features: WideTable | None = None
+        self._look_ups: list[tuple[Table, Prepared]] = []
         self._seen: Prepared | None = None
         self.digest = FeatureDigest()
-        samples.lookup.ensure(self.table)
-        samples.lookup.ensure(self._pending)
+        self._raw = stored_table(samples.lookup, self.table).ensure()
+        self._pending = WideTable(samples.lookup, pending).ensure()
 
     def parse(self, body: bytes) -> RawRow:
         """Raises RawSampleError."""
@@ -53,25 +55,27 @@ class Arrivals:
 
     def take(self, rows: Sequence[RawRow]) -> int:
         """Rows become features that can be looked up; committed when this returns."""
-        lookup = self._samples.lookup
         rows = newest_rows(rows, self.table, self._observed, self._known(rows))
         if not rows:
             return 0
         now = time.time_ns()
-        lookup.merge(self._pending, [_batch(self._pending, [(*row, now) for row in rows])])
-        lookup.merge(self.table, [_batch(self.table, rows)])
+        self._pending.merge([_batch(self._pending.table, [(*row, now) for row in rows])])
+        self._raw.merge([_batch(self.table, rows)])
         if self._features is None:
-            self._features = self._prepared()
+            self._features = WideTable(self._samples.lookup, self._prepared()).ensure()
         key = [one.name for one in self.table.columns].index(self.table.key[0])
-        batch = self._extracted(self._features, [row[key] for row in rows])
-        lookup.merge(self._features, [batch])
+        batch = self._extracted(self._features.table, [row[key] for row in rows])
+        self._features.merge([batch])
         self.digest.add(batch)
         return len(rows)
 
     def _extracted(self, table: Table, ids: Sequence[Value]) -> pa.RecordBatch:
         """The features of raw rows that are in the look-up engine now."""
-        assert self._look_up is not None  # noqa: S101
-        return _batch(table, [row for one in ids for row in self._look_up({ID: one})])
+        pieces = [
+            _batch(part, [row for one in ids for row in look_up({ID: one})])
+            for part, look_up in self._look_ups
+        ]
+        return next(side_by_side([iter([piece]) for piece in pieces], table.key))
 
     def settle(self) -> int:
         """Bring what is pending into the batch engine, and tell how much that was."""
@@ -80,7 +84,7 @@ class Arrivals:
     def _raw_table(self) -> Table:
         samples, kind = self._samples, self._samples.kind
         for engine in (samples.lookup, samples.batch):
-            if engine.columns(samples.raw) is not None:
+            if stored_columns(engine, samples.raw) is not None:
                 return raw_table(samples, engine)
         if not kind.columns or kind.id is None:
             raise ExtractionError(
@@ -105,10 +109,8 @@ class Arrivals:
             return {}
         if self._seen is None:
             wanted = exp.EQ(this=column(self.table.key[0]), expression=exp.Placeholder(this=ID))
-            seen = exp.select(column(self._observed)).from_(
-                exp.table_(self.table.name, quoted=True)
-            )
-            self._seen = self._samples.lookup.prepare(seen.where(wanted))
+            seen = self._raw.in_order([self._observed], wanted)
+            self._seen = self._samples.lookup.prepare(seen)
         key = [one.name for one in self.table.columns].index(self.table.key[0])
         known = {}
         for row in rows:
@@ -119,25 +121,28 @@ class Arrivals:
 
     def _prepared(self) -> Table:
         """Once there is a row to see what the extraction yields."""
-        samples = self._samples
-        extracted = look_at(samples, samples.lookup)
+        samples, lookup = self._samples, self._samples.lookup
+        extracted = look_at(samples, lookup)
         table = features_table(samples, extracted)
-        samples.lookup.ensure(table)
         wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
-        query = features_of(samples, samples.lookup, extracted, wanted)
-        self._look_up = samples.lookup.prepare(query)
+        for part in split(table, lookup.most_columns):
+            names = names_of(part)
+            features = features_of(samples, lookup, extracted, wanted, names)
+            own = features.subquery("features", copy=False)
+            chosen = exp.select(*map(column, names), copy=False).from_(own, copy=False)
+            self._look_ups.append((part, lookup.prepare(chosen)))
         return table
 
 
-def pending_table(samples: Samples) -> Table | None:
+def pending_table(samples: Samples) -> WideTable | None:
     """Raw samples that the batch engine has not got yet; None: none ever came."""
-    columns = samples.lookup.columns(f"pending_{samples.name}")
+    name = f"pending_{samples.name}"
+    columns = stored_columns(samples.lookup, name)
     if columns is None:
         return None
-    key = SAMPLE_ID if SAMPLE_ID in {one.name for one in columns} else samples.kind.id or ""
-    return Table(
-        f"pending_{samples.name}", columns, (column_name(key),) if key != SAMPLE_ID else (key,)
-    )
+    names = {one.name for one in columns}
+    key = SAMPLE_ID if SAMPLE_ID in names else column_name(samples.kind.id or "")
+    return stored_table(samples.lookup, Table(name, columns, (key,)))
 
 
 def settle(samples: Samples) -> int:
@@ -148,40 +153,37 @@ def settle(samples: Samples) -> int:
     pending = pending_table(samples)
     if pending is None:
         return 0
-    lookup, batch = samples.lookup, samples.batch
-    place = exp.table_(pending.name, quoted=True)
-    [(last,)] = lookup.rows(exp.select(exp.Max(this=column(ARRIVED))).from_(place.copy()))
+    lookup = samples.lookup
+    [(last,)] = lookup.rows(pending.select([exp.Max(this=column(ARRIVED))]))
     if last is None:
         return 0
     until = exp.LTE(this=column(ARRIVED), expression=exp.Literal.number(str(last)))
-    raw = Table(
-        samples.raw, tuple(one for one in pending.columns if one.name != ARRIVED), pending.key
+    every = pending.table
+    raw = Table(samples.raw, tuple(one for one in every.columns if one.name != ARRIVED), every.key)
+    count = (
+        stored_table(samples.batch, raw)
+        .ensure()
+        .merge(batch.select(names_of(raw)) for batch in pending.stream(until))
     )
-    rows = exp.select(*(column(one.name) for one in raw.columns)).from_(place.copy()).where(until)
-    batch.ensure(raw)
-    count = batch.merge(raw, lookup.stream(rows))
-    _refresh_settled(samples, raw, rows)
-    kept = exp.select(*(column(one.name) for one in pending.columns)).from_(place.copy())
-    lookup.replace_query(pending, kept.where(exp.Not(this=until.copy())))
+    _refresh_settled(samples, pending.relation([], until))
+    pending.replace_query(lambda names: pending.in_order(names, exp.Not(this=until.copy())))
     return count
 
 
-def _refresh_settled(samples: Samples, raw: Table, rows: exp.Select) -> None:
+def _refresh_settled(samples: Samples, ids: exp.Select) -> None:
     """The features of settled rows, in both engines: a refresh may have run in between."""
     extracted = look_at(samples, samples.batch)
     table = features_table(samples, extracted)
-    samples.batch.ensure(table)
-    samples.lookup.ensure(table)
-    ids = exp.select(column(raw.key[0])).from_(rows.subquery("settled"))
+    kept = [WideTable(engine, table).ensure() for engine in (samples.batch, samples.lookup)]
     found = [
         str(one) for batch in samples.lookup.stream(ids) for one in batch.column(0).to_pylist()
     ]
     for start in range(0, len(found), AT_ONCE):
         some = [exp.Literal.string(str(one)) for one in found[start : start + AT_ONCE]]
         wanted = exp.In(this=column(SAMPLE_ID), expressions=some)
-        batches = list(samples.batch.stream(features_of(samples, samples.batch, extracted, wanted)))
-        samples.batch.merge(table, batches)
-        samples.lookup.merge(table, batches)
+        batches = list(stream_features(samples, samples.batch, extracted, wanted))
+        for one in kept:
+            one.merge(batches)
 
 
 def _batch(table: Table, rows: Iterable[Sequence[object]]) -> pa.RecordBatch:

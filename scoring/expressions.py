@@ -21,7 +21,7 @@ def partial_score_query(
     (model_id, output_number, intercept, w_…); without it the weights are literals of the query.
     """
     chosen = [column(name, "raw") for name in (SAMPLE_ID, *model.inputs)]
-    read = exp.select(*chosen).from_(features.copy().subquery("raw"))
+    read = exp.select(*chosen, copy=False).from_(features.subquery("raw"), copy=False)
     if isinstance(model, TreeModel):
         return tree_query(model, read, dialect)
     if isinstance(model, NetworkModel):

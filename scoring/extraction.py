@@ -5,6 +5,7 @@ row was observed.
 """
 
 import re
+from collections.abc import Iterable
 
 import sqlglot
 from sqlglot import exp
@@ -12,7 +13,7 @@ from sqlglot.errors import SqlglotError
 
 from scoring.errors import ExtractionError
 from scoring.features import OBSERVED_AT, SAMPLE_ID, column
-from scoring.tables import Table
+from scoring.wide_tables import WideTable
 
 WRITES = (
     exp.Insert,
@@ -62,13 +63,14 @@ def parse_extraction(text: str, dialect: str, name: str) -> exp.Query:
     return query
 
 
-def generated_extraction(raw: Table, identifier: str, observed: str | None = None) -> exp.Select:
-    """The script where none is written: every other column of the raw table is a feature."""
+def generated_extraction(
+    raw: WideTable, identifier: str, observed: str | None, features: Iterable[str]
+) -> exp.Select:
+    """The script where none is written, for these columns of the raw table."""
     own = [column(identifier).as_(SAMPLE_ID, quoted=True)]
     if observed is not None:
         own.append(column(observed).as_(OBSERVED_AT, quoted=True))
-    features = [column(one.name) for one in raw.columns if one.name not in (identifier, observed)]
-    return exp.select(*own, *features).from_(exp.table_(raw.name, quoted=True))
+    return raw.select([*own, *(column(name).as_(name, quoted=True) for name in features)])
 
 
 def restricted(query: exp.Query, output: str, condition: exp.Expression) -> exp.Query:
@@ -80,7 +82,7 @@ def restricted(query: exp.Query, output: str, condition: exp.Expression) -> exp.
     query = query.copy()
     inner = _source_of(query, output)
     if inner is None or not isinstance(query, exp.Select):
-        return exp.select("*").from_(query.subquery("extracted")).where(condition)
+        return exp.select("*").from_(query.subquery("extracted", copy=False)).where(condition)
     moved = condition.transform(lambda node: inner.copy() if node == column(output) else node)
     return query.where(moved)
 

@@ -42,7 +42,7 @@ def feature_expression(
     if kind is ColumnType.TEXT:
         return exp.Nullif(this=raw, expression=exp.Literal.string(""))
     if kind is not ColumnType.TIME:
-        return exp.cast(raw, "DOUBLE")
+        return exp.cast(raw, exp.DataType.Type.DOUBLE)
     if observed is None:
         raise ExtractionError(f"the column {name} holds dates: give the day to count them to")
     return exp.cast(_days_between(raw, observed, dialect), "DOUBLE")
@@ -67,7 +67,9 @@ def feature_query(
         for name, kind in columns.items()
         if name not in OWN_COLUMNS
     ]
-    return exp.select(*own, *features, copy=False).from_(raw.subquery("raw"))
+    return exp.select(*own, *features, copy=False).from_(
+        raw.subquery("raw", copy=False), copy=False
+    )
 
 
 def feature_table(name: str, columns: Mapping[str, ColumnType]) -> Table:

@@ -18,7 +18,10 @@ def layer(below: exp.Query, alias: str, columns: Iterable[exp.Expression]) -> ex
 def score_columns(scores: Sequence[exp.Expression]) -> list[exp.Expression]:
     """score_0, score_1, …: a double whatever the engine infers, for SQLite of NULLs only too."""
     return [
-        aliased(exp.Cast(this=score, to=exp.DataType.build("double")), score_name(output))
+        aliased(
+            exp.Cast(this=score, to=exp.DataType.build(exp.DataType.Type.DOUBLE)),
+            score_name(output),
+        )
         for output, score in enumerate(scores)
     ]
 

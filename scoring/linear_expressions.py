@@ -32,7 +32,7 @@ def linear_query(
     if weights is None:
         return layer(features, FEATURES, score_columns(_scores(model, dialect, None)))
     # Which model: Hive joins on equal columns only.
-    features = features.select(exp.alias_(text(model.model_id), SCORED, quoted=True))
+    features = features.select(exp.alias_(text(model.model_id), SCORED, quoted=True), copy=False)
     tables = [f"w{output}" for output in range(model.outputs)]
     query = layer(features, FEATURES, score_columns(_scores(model, dialect, tables)))
     for output, table in enumerate(tables):

@@ -11,7 +11,9 @@ from scoring.engines.engine import Engine
 from scoring.errors import MissingTableError
 from scoring.features import column
 from scoring.samples import Samples
+from scoring.table_parts import stored_columns
 from scoring.tables import Column, ColumnType, Table
+from scoring.wide_tables import WideTable
 
 LOADS = Table(
     "raw_loads",
@@ -27,7 +29,7 @@ LOADS = Table(
 def load_raw(samples: Samples) -> bool:
     """Make both engines' raw tables as the source is now; False: they are, or have no source.
 
-    Each table is swapped whole. An engine that takes no table so wide goes without.
+    Each table is swapped whole.
     """
     if samples.source is None:
         return False
@@ -36,9 +38,7 @@ def load_raw(samples: Samples) -> bool:
         return False
     for engine in (samples.batch, samples.lookup):
         table, batches = samples.source.read()
-        table = Table(samples.raw, table.columns, table.key)
-        if len(table.columns) <= engine.most_columns:
-            replace_rows(engine, table, batches)
+        replace_rows(engine, Table(samples.raw, table.columns, table.key), batches)
     now = pa.scalar(dt.datetime.now(dt.UTC))
     row = {"kind": [samples.name], "fingerprint": [fingerprint or ""], "loaded_at": [now.as_py()]}
     samples.lookup.ensure(LOADS)
@@ -50,11 +50,10 @@ def load_some(samples: Samples, ids: Sequence[str]) -> None:
     """Bring the raw rows of a few ids into the look-up engine, where its copy may be old."""
     if samples.source is None or not is_outdated(samples):
         return
-    kept = {one.name: one.type for one in samples.lookup.columns(samples.raw) or ()}
+    kept = {one.name: one.type for one in stored_columns(samples.lookup, samples.raw) or ()}
     table, batches = samples.source.read(ids, kept or None)
     table = Table(samples.raw, table.columns, table.key)
-    _make_room(samples.lookup, table)
-    samples.lookup.merge(table, batches)
+    WideTable(samples.lookup, table).ensure_anew().merge(batches)
 
 
 def is_outdated(samples: Samples) -> bool:
@@ -80,24 +79,8 @@ def _loads_of_kind() -> exp.Query:
 
 
 def replace_rows(engine: Engine, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
-    """Swap the content of a table for these rows; readers see the old or the new."""
-    _make_room(engine, table)
-    place = exp.table_(table.name, quoted=True)
-    if not engine.rows(exp.select(column(table.key[0])).from_(place).limit(1)):
-        return engine.append(table, batches)
-    incoming = Table(f"{table.name[:50]}_incoming", table.columns, table.key)
-    engine.drop(incoming.name)
-    engine.ensure(incoming)
-    rows = engine.append(incoming, batches)
-    names = [column(one.name) for one in table.columns]
-    source = exp.table_(incoming.name, quoted=True)
-    engine.replace_query(table, exp.select(*names, copy=False).from_(source))
-    engine.drop(incoming.name)
-    return rows
+    """Swap the content of a table for these rows; readers see the old or the new.
 
-
-def _make_room(engine: Engine, table: Table) -> None:
-    """Raw rows can be had again: a table of other columns gives way."""
-    if (found := engine.columns(table.name)) is not None and set(found) != set(table.columns):
-        engine.drop(table.name)
-    engine.ensure(table)
+    What is loaded can be had again: a table of other columns gives way.
+    """
+    return WideTable(engine, table).ensure_anew().replace(batches)

@@ -25,6 +25,8 @@ from scoring.models.document import Combination
 from scoring.network_tables import network_rows, read_network
 from scoring.tables import Column, ColumnType, Table
 from scoring.tree_tables import read_trees, tree_rows
+from scoring.wide_expressions import wide_score_query
+from scoring.wide_tables import QueryOf
 
 VERSIONS = Table(
     "model_versions",
@@ -126,7 +128,10 @@ class ModelTables:
         self, model_id: str, features: exp.Query, version: int | None = None
     ) -> exp.Select:
         """scoring.expressions.partial_score_query of a stored model, by its rows of weights."""
-        return score_query(self._engine, self.load(model_id, version), features)
+        model = self.load(model_id, version)
+        return partial_score_query(
+            model, features, self._engine.dialect, _weights(self._engine, model)
+        )
 
     def _load(self, stored: StoredModel) -> ScoringModel:
         head: Head = {
@@ -157,12 +162,16 @@ class ModelTables:
         return self._engine.rows(_rows(table).where(_is("content")), {"content": content})
 
 
-def score_query(engine: Engine, model: ScoringModel, features: exp.Query) -> exp.Select:
+def score_query(engine: Engine, model: ScoringModel, inputs: QueryOf) -> exp.Select:
     """scoring.expressions.partial_score_query, with weights as this engine likes them (C2, C3).
 
     From the model's own rows where the engine has them; as literals where it scores twice as fast
-    so, or where a row is spread over several tables.
+    so, or where a row is spread over several tables. `inputs` yields sample_id and some inputs of
+    the model: not more at a time than the engine reads.
     """
+    if len(model.inputs) > engine.most_inputs:
+        return wide_score_query(model, inputs, engine.dialect, engine.most_inputs)
+    features = inputs(model.inputs)
     return partial_score_query(model, features, engine.dialect, _weights(engine, model))
 
 

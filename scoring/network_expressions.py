@@ -5,7 +5,7 @@ from sqlglot import exp
 from scoring.inputs import FEATURES, scaled
 from scoring.layers import aliased, layer, score_columns
 from scoring.literals import case, column, computed_once, number, present, total
-from scoring.models.network import Activation, NetworkModel
+from scoring.models.network import Activation, Layer, NetworkModel
 
 # From here on 1 / (1 + exp(-z)) is 1, and exp(-z) of less than minus that no longer a double.
 ONE_FROM, ZERO_TO = 40.0, -700.0
@@ -17,35 +17,55 @@ def network_query(model: NetworkModel, features: exp.Select, dialect: str) -> ex
         aliased(scaled(feature, dialect), f"h{place}")
         for place, feature in enumerate(model.features)
     ]
-    query, alias = layer(features, FEATURES, inputs), "h"
-    for one in model.layers:
-        below = [f"h{place}" for place in range(len(one.weights))]
-        sums = [
-            total(
-                [
-                    number(bias, dialect),
-                    *(
-                        exp.Mul(this=column(name, alias), expression=number(row[unit], dialect))
-                        for name, row in zip(below, one.weights, strict=True)
-                        if row[unit]
-                    ),
-                ],
-                dialect,
-            )
-            for unit, bias in enumerate(one.biases)
-        ]
-        if one is model.layers[-1]:
-            return layer(query, alias, score_columns([present(value, dialect) for value in sums]))
-        named = [
-            aliased(computed_once(value, dialect), f"z{unit}") for unit, value in enumerate(sums)
-        ]
-        query = layer(query, alias, named)
-        values = [_activated(one.activation, f"z{unit}", dialect) for unit in range(len(sums))]
-        activated = [
-            aliased(computed_once(value, dialect), f"h{unit}") for unit, value in enumerate(values)
-        ]
-        query = layer(query, "z", activated)
-    raise AssertionError("a network has layers")
+    query = layer(features, FEATURES, inputs)
+    first, *others = model.layers
+    if not others:
+        return layer(query, "h", score_columns(_scores(first, dialect)))
+    return upper_layers(model, layer(query, "h", _sum_columns(first, dialect)), dialect)
+
+
+def upper_layers(model: NetworkModel, sums: exp.Select, dialect: str) -> exp.Select:
+    """The scores from the sums of the first layer of several, z0, z1, …"""
+    below, *others, last = model.layers
+    for one in others:
+        sums = layer(_activate(below, sums, dialect), "h", _sum_columns(one, dialect))
+        below = one
+    return layer(_activate(below, sums, dialect), "h", score_columns(_scores(last, dialect)))
+
+
+def _activate(one: Layer, sums: exp.Select, dialect: str) -> exp.Select:
+    values = [_activated(one.activation, f"z{unit}", dialect) for unit in range(len(one.biases))]
+    activated = [
+        aliased(computed_once(value, dialect), f"h{unit}") for unit, value in enumerate(values)
+    ]
+    return layer(sums, "z", activated)
+
+
+def _sums(one: Layer, dialect: str) -> list[exp.Expression]:
+    """Of a layer's inputs, the columns h0, h1, …"""
+    return [
+        total(
+            [
+                number(bias, dialect),
+                *(
+                    exp.Mul(this=column(f"h{place}", "h"), expression=number(row[unit], dialect))
+                    for place, row in enumerate(one.weights)
+                    if row[unit]
+                ),
+            ],
+            dialect,
+        )
+        for unit, bias in enumerate(one.biases)
+    ]
+
+
+def _sum_columns(one: Layer, dialect: str) -> list[exp.Expression]:
+    sums = _sums(one, dialect)
+    return [aliased(computed_once(value, dialect), f"z{unit}") for unit, value in enumerate(sums)]
+
+
+def _scores(last: Layer, dialect: str) -> list[exp.Expression]:
+    return [present(value, dialect) for value in _sums(last, dialect)]
 
 
 def _activated(activation: Activation, name: str, dialect: str) -> exp.Expression:

@@ -10,7 +10,7 @@ from scoring.features import SAMPLE_ID, column
 from scoring.loading import replace_rows
 from scoring.model_tables import score_query
 from scoring.models import ScoringModel
-from scoring.sample_inputs import inputs_of, kept_features
+from scoring.sample_inputs import inputs_of, kept_source
 from scoring.samples import Samples
 from scoring.tables import Column, ColumnType, Table
 
@@ -42,10 +42,8 @@ def precompute(samples: Samples, model: ScoringModel, version: int) -> int:
     Doing it twice changes nothing.
     """
     batch, table = samples.batch, predictions_table(model, samples.name)
-    columns = kept_features(samples, batch)
-    features = exp.select("*").from_(exp.table_(samples.features, quoted=True))
-    inputs = inputs_of(model, features, columns, samples.name)
-    scored = score_query(batch, model, inputs).subquery("scored")
+    inputs = inputs_of(model, kept_source(samples, batch), samples.name)
+    scored = score_query(batch, model, inputs).subquery("scored", copy=False)
     values = [
         column(f"score_{output}").as_(value_name(output), quoted=True)
         for output in range(model.outputs)

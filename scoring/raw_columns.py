@@ -51,7 +51,7 @@ def kind_of_texts(texts: Iterable[str | None], *, numbers: bool = False) -> RawK
 def raw_expression(column: exp.Expression, kind: RawKind, dialect: str) -> exp.Expression:
     """The column's value as text, number (missing is null, never NaN) or time."""
     if kind is RawKind.TEXT:
-        return exp.cast(column, "TEXT")
+        return exp.cast(column, exp.DataType.Type.TEXT)
     if kind is RawKind.TIME and dialect == "sqlite":
         return column  # any expression would make it text
     if kind is RawKind.BOOLEAN:
@@ -60,10 +60,12 @@ def raw_expression(column: exp.Expression, kind: RawKind, dialect: str) -> exp.E
     if kind is RawKind.ZONED_TIME:
         return exp.AtTimeZone(this=column, zone=exp.Literal.string("UTC"))
     if kind in (RawKind.DATE_TEXT, RawKind.NUMBER_TEXT):
-        column = exp.Nullif(this=exp.cast(column, "TEXT"), expression=exp.Literal.string(""))
+        column = exp.Nullif(
+            this=exp.cast(column, exp.DataType.Type.TEXT), expression=exp.Literal.string("")
+        )
     if kind.type is ColumnType.TIME:
-        return exp.cast(column, "TIMESTAMP")
-    return present(exp.cast(column, "DOUBLE"), dialect)
+        return exp.cast(column, exp.DataType.Type.TIMESTAMP)
+    return present(exp.cast(column, exp.DataType.Type.DOUBLE), dialect)
 
 
 def _is_day(text: str) -> bool:

@@ -5,12 +5,18 @@ as float64[rows, outputs] with NaN where a party lacks the customer, status as u
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from scoring.texts import json_list, read_document
+
+HEADER = pa.schema(
+    [("parties", pa.list_(pa.string())), ("combination", pa.string()), ("outputs", pa.int64())]
+)
 FOUND, NOT_FOUND = 0, 1
 
 
@@ -21,7 +27,7 @@ class Results:
     `values` are probabilities, a probability a class, or values in the units of the label.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     parties: tuple[str, ...]
     combination: str
     values: NDArray[np.float64]
@@ -31,6 +37,14 @@ class Results:
     def scored(self) -> NDArray[np.bool_]:
         """Which customers every party has."""
         return np.asarray(~self.status.any(axis=1))
+
+    def blocks(self, rows: int) -> Iterator["Results"]:
+        """The same in pieces of so many rows, one after the other."""
+        for start in range(0, len(self.ids), rows):
+            part = slice(start, start + rows)
+            yield replace(
+                self, ids=self.ids[part], values=self.values[part], status=self.status[part]
+            )
 
     def missing_at(self, row: int) -> tuple[str, ...]:
         """The parties that do not have a customer."""
@@ -42,28 +56,29 @@ class Results:
 
 
 def encode_results(results: Results) -> bytes:
-    header = {
-        "ids": list(results.ids),
+    told = {
         "parties": list(results.parties),
         "combination": results.combination,
         "outputs": results.values.shape[1],
     }
-    written = json.dumps(header, ensure_ascii=False).encode()
-    padded = written + b" " * (-len(written) % 8)
-    values = np.ascontiguousarray(results.values, "<f8").tobytes()
-    status = np.ascontiguousarray(results.status, np.uint8).tobytes()
-    return len(padded).to_bytes(8, "little") + padded + values + status
+    rest = json.dumps(told, ensure_ascii=False).encode()
+    header = [b'{"ids": ', json_list(results.ids), b", ", rest[1:]]
+    size = sum(map(len, header))
+    padding = -size % 8
+    values = np.ascontiguousarray(results.values, "<f8")
+    status = np.ascontiguousarray(results.status, np.uint8)
+    first = (size + padding).to_bytes(8, "little")
+    return b"".join([first, *header, b" " * padding, values.data, status.data])
 
 
 def decode_results(content: bytes) -> Results:
     size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
+    header = read_document(memoryview(content)[8 : 8 + size], HEADER)
     rows, parties, outputs = len(header["ids"]), header["parties"], header["outputs"]
-    begin = 8 + size
-    middle = begin + 8 * rows * outputs
-    values = np.frombuffer(content[begin:middle], "<f8").reshape(rows, outputs)
-    status = np.frombuffer(content[middle:], np.uint8).reshape(rows, len(parties))
-    return Results(tuple(header["ids"]), tuple(parties), header["combination"], values, status)
+    values = np.frombuffer(content, "<f8", rows * outputs, 8 + size).reshape(rows, outputs)
+    status = np.frombuffer(content, np.uint8, offset=8 + size + values.nbytes)
+    status = status.reshape(rows, len(parties))
+    return Results(header["ids"], tuple(parties), header["combination"], values, status)
 
 
 def labels_of(results: Results, threshold: float) -> Sequence[int | None]:

@@ -1,6 +1,7 @@
 """What a model reads of the features of a kind of sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -12,25 +13,54 @@ from scoring.files.source import check_columns
 from scoring.loading import is_outdated
 from scoring.models import ScoringModel
 from scoring.models.linear import BinnedTerm
-from scoring.sample_features import extraction_on, raw_table
+from scoring.sample_features import Extracted, extraction_on, features_of, raw_table
 from scoring.samples import Samples
-from scoring.tables import ColumnType
+from scoring.table_parts import stored_columns
+from scoring.tables import ColumnType, Table
+from scoring.wide_tables import QueryOf, WideTable, stored_table
 
 
-def kept_features(samples: Samples, engine: Engine) -> dict[str, ColumnType]:
-    """The columns of the table of features, by name. Raises MissingTableError."""
-    columns = engine.columns(samples.features)
+@dataclass(frozen=True)
+class Source:
+    """Features on an engine: what their columns hold, and a query for some of them."""
+
+    types: Mapping[str, ColumnType]
+    query_of: QueryOf
+
+
+def kept_features(samples: Samples, engine: Engine) -> WideTable:
+    """The table of features that was made ahead. Raises MissingTableError."""
+    columns = stored_columns(engine, samples.features)
     if columns is None:
         raise MissingTableError(
             f"there are no features of {samples.name} yet: run `tally features refresh`"
         )
-    return {one.name: one.type for one in columns}
+    return stored_table(engine, Table(samples.features, columns, (SAMPLE_ID,)))
 
 
-def inputs_of(
-    model: ScoringModel, features: exp.Query, columns: Mapping[str, ColumnType], name: str
-) -> exp.Select:
-    """sample_id and the model's inputs under their own names. Raises ExtractionError."""
+def kept_source(samples: Samples, engine: Engine, wanted: exp.Expression | None = None) -> Source:
+    """Features that were made ahead, of the samples that are wanted."""
+    kept = kept_features(samples, engine)
+    types = {one.name: one.type for one in kept.table.columns}
+    return Source(types, lambda columns: kept.relation(columns, wanted))
+
+
+def extracted_source(
+    samples: Samples, engine: Engine, extracted: Extracted, wanted: exp.Expression
+) -> Source:
+    """Features that are extracted as they are read."""
+    return Source(
+        extracted.feature_types,
+        lambda columns: features_of(samples, engine, extracted, wanted, columns),
+    )
+
+
+def inputs_of(model: ScoringModel, source: Source, name: str) -> QueryOf:
+    """Queries for sample_id and inputs of the model, under their own names.
+
+    Raises ExtractionError where the features lack one.
+    """
+    columns = source.types
     if missing := [one for one in model.inputs if column_name(one) not in columns]:
         raise ExtractionError(
             f"model {model.model_id} reads {_few(missing)}, which the features of {name} lack"
@@ -41,8 +71,15 @@ def inputs_of(
             f"model {model.model_id} learned {_few(turned)} as text where the features of {name} "
             "have numbers, or the other way round"
         )
-    wanted = [column(column_name(one)).as_(one, quoted=True) for one in model.inputs]
-    return exp.select(column(SAMPLE_ID), *wanted, copy=False).from_(features.subquery("kept"))
+
+    def some(inputs: Sequence[str]) -> exp.Select:
+        wanted = [column(column_name(one)).as_(one, quoted=True) for one in inputs]
+        features = source.query_of([column_name(one) for one in inputs])
+        return exp.select(column(SAMPLE_ID), *wanted, copy=False).from_(
+            features.subquery("kept", copy=False), copy=False
+        )
+
+    return some
 
 
 def check_inputs(samples: Samples, model: ScoringModel) -> None:
@@ -61,8 +98,9 @@ def _known_columns(samples: Samples) -> set[str]:
     elif samples.source is not None and is_outdated(samples):
         names = [one.name for one in samples.source.read()[0].columns]
     else:
-        here = samples.batch if samples.lookup.columns(samples.raw) is None else samples.lookup
-        if samples.kind.columns and here.columns(samples.raw) is None:
+        known = stored_columns(samples.lookup, samples.raw)
+        here = samples.batch if known is None else samples.lookup
+        if samples.kind.columns and stored_columns(here, samples.raw) is None:
             names = list(samples.kind.columns)
         else:
             names = [one.name for one in raw_table(samples, here).columns]
@@ -71,7 +109,7 @@ def _known_columns(samples: Samples) -> set[str]:
 
 def lacks(samples: Samples, engine: Engine, model: ScoringModel) -> bool:
     """Whether the model reads columns that this kind of sample has not."""
-    columns = kept_features(samples, engine)
+    columns = {one.name for one in kept_features(samples, engine).table.columns}
     return any(column_name(one) not in columns for one in model.inputs)
 
 

@@ -20,8 +20,8 @@ from scoring.loading import load_raw, load_some
 from scoring.model_tables import score_query
 from scoring.models import ScoringModel
 from scoring.precomputed import predictions_of
-from scoring.sample_features import features_of, look_at
-from scoring.sample_inputs import inputs_of, kept_features
+from scoring.sample_features import look_at
+from scoring.sample_inputs import extracted_source, inputs_of, kept_features, kept_source
 from scoring.samples import Samples
 from scoring.tables import Column, ColumnType, Table
 
@@ -30,7 +30,7 @@ Way = Literal["realtime", "nearline", "offline"]
 FEW = 1000  # ids that are looked up one by one
 AT_ONCE = 1_000_000  # ids that are joined in one query: what an engine keeps in memory
 IDS_A_BATCH = 65_536
-ID = "id"
+ID, ASKED_ID = "id", "asked_id"
 Scores = tuple[float, ...]
 
 
@@ -94,16 +94,16 @@ class Scorer:
         """Join the ids with what the engine holds."""
         asked = Table(
             f"asked_{secrets.token_hex(6)}",
-            (Column("position", ColumnType.INTEGER), Column(SAMPLE_ID, ColumnType.TEXT)),
+            (Column("position", ColumnType.INTEGER), Column(ASKED_ID, ColumnType.TEXT)),
             ("position",),
         )
         engine.ensure(asked)
         try:
             engine.append(asked, _numbered(ids, start, asked))
             place = exp.table_(asked.name, quoted=True)
-            among = exp.select(column(SAMPLE_ID)).from_(place.copy())
+            among = exp.select(column(ASKED_ID, asked.name)).from_(place.copy())
             wanted = exp.In(this=column(SAMPLE_ID), query=among.subquery())
-            scored = self._scores(engine, wanted).subquery("scored")
+            scored = self._scores(engine, wanted).subquery("scored", copy=False)
             names = [f"score_{output}" for output in range(self._model.outputs)]
             known = exp.Not(this=exp.Is(this=column(SAMPLE_ID, "scored"), expression=exp.Null()))
             flag = exp.Case().when(known, exp.Literal.number(1)).else_(exp.Literal.number(0))
@@ -113,7 +113,7 @@ class Scorer:
                 .from_(place.as_("asked"))
                 .join(
                     scored,
-                    on=column(SAMPLE_ID, "asked").eq(column(SAMPLE_ID, "scored")),
+                    on=column(ASKED_ID, "asked").eq(column(SAMPLE_ID, "scored")),
                     join_type="left",
                 )
             )
@@ -127,18 +127,13 @@ class Scorer:
         if self._way == "offline":
             return predictions_of(engine, self._model, self._version, self._samples.name, wanted)
         if self._way == "nearline":
-            columns = kept_features(self._samples, engine)
-            features: exp.Query = (
-                exp.select("*").from_(exp.table_(self._samples.features, quoted=True)).where(wanted)
-            )
+            source = kept_source(self._samples, engine, wanted)
         else:
             if self._samples.script is not None and engine is self._samples.lookup:
                 kept_features(self._samples, engine)  # by which its few rows are read
             extracted = look_at(self._samples, engine)
-            columns = extracted.feature_types
-            features = features_of(self._samples, engine, extracted, wanted)
-        inputs = inputs_of(self._model, features, columns, self._samples.name)
-        return score_query(engine, self._model, inputs)
+            source = extracted_source(self._samples, engine, extracted, wanted)
+        return score_query(engine, self._model, inputs_of(self._model, source, self._samples.name))
 
     def _batch(self, positions: Iterable[int], found: Sequence[Scores | None]) -> pa.RecordBatch:
         nothing = (np.nan,) * self._model.outputs

@@ -47,9 +47,7 @@ class SparkArrivals(Arrivals):
 
     def _prepared(self) -> Table:
         self._found = look_at(self._samples, self._engine)
-        table = features_table(self._samples, self._found)
-        self._samples.lookup.ensure(table)
-        return table
+        return features_table(self._samples, self._found)
 
     def _extracted(self, table: Table, ids: Sequence[Value]) -> pa.RecordBatch:
         assert self._found is not None  # noqa: S101

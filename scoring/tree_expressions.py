@@ -38,12 +38,18 @@ def tree_query(model: TreeModel, features: exp.Select, dialect: str) -> exp.Sele
     """Scores of `features`: inputs, sums of a few trees each, their sum, and the link around it."""
     sums, columns = _sums(model, dialect)
     inputs = layer(features, FEATURES, _inputs(model, dialect))
-    grouped = layer(inputs, "i", columns)
-    scores = [_mean(model, output, names, dialect) for output, names in enumerate(sums)]
+    return finished_scores(model, layer(inputs, "i", columns), sums, dialect)
+
+
+def finished_scores(
+    model: TreeModel, sums: exp.Select, names: Sequence[Sequence[str]], dialect: str
+) -> exp.Select:
+    """The scores of sums of trees; `names` are the columns of `sums` that each output adds up."""
+    scores = [_mean(model, output, own, dialect) for output, own in enumerate(names)]
     if model.link == "none":
-        return layer(grouped, "s", score_columns(scores))
+        return layer(sums, "s", score_columns(scores))
     chances = [computed_once(score, dialect) for score in scores]
-    return _linked(model, layer(grouped, "s", score_columns(chances)), dialect)
+    return _linked(model, layer(sums, "s", score_columns(chances)), dialect)
 
 
 def _inputs(model: TreeModel, dialect: str) -> list[exp.Expression]:

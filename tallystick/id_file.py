@@ -1,49 +1,56 @@
 """The customers to be scored, from a file: text, CSV or Parquet."""
 
 import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from party.choosing import ID_NAMES
+from scoring.texts import Texts
 from tallystick.errors import IdFileError
 
+FEW = 1000
 KNOWN_NAMES = ID_NAMES | {"id", "sample_id"}
 
 
-def read_ids(path: Path, column: str | None = None) -> tuple[str, ...]:
+def read_ids(path: Path, column: str | None = None) -> Sequence[str]:
     """Ids as text, in the order of the file. Raises IdFileError: no file, no ids, no id column.
 
     A file of one column may do without a heading.
     """
     try:
-        ids = _parquet(path, column) if path.suffix == ".parquet" else _text(path, column)
+        read = _parquet if path.suffix == ".parquet" else _text
+        ids = Texts.of(read(path, column))
     except FileNotFoundError:
         raise IdFileError(f"{path} does not exist") from None
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException):
         raise IdFileError(f"{path} cannot be read: give a text file, CSV or Parquet") from None
     if not ids or not all(ids):
         raise IdFileError(f"{path} names no customers, or has a line without an id")
-    return tuple(ids)
+    return ids if len(ids) > FEW else tuple(ids)
 
 
-def _parquet(path: Path, column: str | None) -> list[str]:
+def _parquet(path: Path, column: str | None) -> Iterator[str]:
     names = pyarrow.parquet.read_schema(path).names
     chosen = names[_place(path, names, column)]
-    table = pyarrow.parquet.read_table(path, columns=[chosen])
-    return ["" if one is None else str(one) for one in table.column(chosen).to_pylist()]
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=[chosen]):
+            yield from ("" if one is None else str(one) for one in batch.column(0).to_pylist())
 
 
-def _text(path: Path, column: str | None) -> list[str]:
+def _text(path: Path, column: str | None) -> Iterator[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
-    if not rows:
-        return []
-    if column is None and len(rows[0]) == 1 and rows[0][0].strip().lower() not in KNOWN_NAMES:
-        return [row[0].strip() for row in rows]
-    place = _place(path, [name.strip() for name in rows[0]], column)
-    return [row[place].strip() if place < len(row) else "" for row in rows[1:]]
+        rows = (row for row in csv.reader(file) if row)
+        first = next(rows, [])
+        place = 0
+        if column is None and len(first) == 1 and first[0].strip().lower() not in KNOWN_NAMES:
+            yield first[0].strip()
+        elif first:
+            place = _place(path, [name.strip() for name in first], column)
+        for row in rows:
+            yield row[place].strip() if place < len(row) else ""
 
 
 def _place(path: Path, names: list[str], column: str | None) -> int:

@@ -1,6 +1,8 @@
 """Scores as a file: one line a customer, CSV or Parquet, whole or not at all (S3)."""
 
 import os
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from scoring.results import Results, labels_of
 from tallystick.errors import ScoreFileError
 
 SCORED = "scored"
+ROWS_AT_ONCE = 1 << 18
 KINDS = {".csv", ".parquet"}
 
 
@@ -26,7 +29,7 @@ def check_writable(path: Path) -> None:
 def score_table(results: Results, threshold: float | None) -> pa.Table:
     """Columns id, status, probability (or value, or one a class) and, where asked for, label."""
     columns: dict[str, pa.Array] = {
-        "id": pa.array(results.ids),
+        "id": pa.array(results.ids, pa.string()),
         "status": pa.array(statuses(results)),
     }
     missing = ~results.scored
@@ -49,16 +52,25 @@ def statuses(results: Results) -> list[str]:
 
 
 def write_scores(path: Path, results: Results, threshold: float | None) -> None:
-    write_table(path, score_table(results, threshold))
+    """As `write_table`, with the memory of some rows."""
+    write_tables(path, (score_table(some, threshold) for some in results.blocks(ROWS_AT_ONCE)))
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Raises ScoreFileError; an older file stays until the new one is whole."""
+    write_tables(path, [table])
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
+    """One after the other. Raises ScoreFileError; an older file stays until the new is whole."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    write = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
+    write = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
+    every = iter(tables)
+    first = next(every)
     try:
         os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
-        write(table, unfinished)
+        with write(unfinished, first.schema) as writer:
+            for table in chain([first], every):
+                writer.write_table(table)
         unfinished.replace(path)
     except OSError as error:
         raise ScoreFileError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -15,6 +15,19 @@ ARROW_TYPES = {
     ColumnType.TIME: pa.timestamp("us", tz="UTC"),
 }
 NUL = "\0"
+MOST_CELLS = 2**22  # of a batch: 32 MiB of doubles, four times as much of Python's objects
+
+
+def rows_at_once(most: int, columns: int) -> int:
+    """Rows of a batch, the fewer the wider it is: memory is that of some cells."""
+    return max(1, min(most, MOST_CELLS // max(1, columns)))
+
+
+def narrow_batches(batch: pa.RecordBatch, most: int) -> Iterator[pa.RecordBatch]:
+    """A batch in pieces of `rows_at_once`."""
+    rows = rows_at_once(most, batch.num_columns)
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
 
 
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:

@@ -39,6 +39,10 @@ class Engine(Protocol):
     def most_columns(self) -> int:
         """Wider tables are split into numbered ones (scoring.wide_tables)."""
 
+    @property
+    def most_inputs(self) -> int:
+        """Models of more inputs are scored in parts, joined (scoring.wide_expressions)."""
+
     def columns(self, name: str) -> tuple[Column, ...] | None:
         """Columns of a table or view; None: there is no such table."""
 

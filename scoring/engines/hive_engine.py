@@ -19,7 +19,7 @@ from thrift.Thrift import TException
 
 from scoring.engines import hive_generations as generations
 from scoring.engines import statements
-from scoring.engines.arrow import batch_of_columns, conformed
+from scoring.engines.arrow import batch_of_columns, conformed, rows_at_once
 from scoring.engines.engine import Prepared, Row, Value
 from scoring.engines.hive_connecting import connect, faults
 from scoring.engines.hive_dialect import DRIVER, Flavour, flavour_of
@@ -48,7 +48,7 @@ SESSION = {
 class HiveEngine:
     """One session. A table of ours is a view over generations: see hive_generations."""
 
-    most_columns = 10_000  # by taste: it has no limit of its own
+    most_columns = most_inputs = 10_000  # by taste: it has no limit of its own
 
     def __init__(self, url: URL, settings: EngineSettings, folder: Path) -> None:
         self.address = url.render_as_string(hide_password=True)
@@ -137,7 +137,8 @@ class HiveEngine:
         with faults(), closing(self._session.cursor(arraysize=BATCH_ROWS)) as cursor:
             cursor.execute(text)
             columns = result_columns(cursor.description)
-            while rows := cursor.fetchmany(BATCH_ROWS):
+            cursor.arraysize = rows_at_once(BATCH_ROWS, len(columns))
+            while rows := cursor.fetchmany(cursor.arraysize):
                 values = [
                     with_times(column_values, column)
                     for column_values, column in zip(zip(*rows, strict=True), columns, strict=True)

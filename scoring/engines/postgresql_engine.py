@@ -15,7 +15,7 @@ from pyarrow import csv
 from sqlalchemy.engine import URL
 from sqlglot import exp
 
-from scoring.engines.arrow import batch_of_columns
+from scoring.engines.arrow import batch_of_columns, narrow_batches, rows_at_once
 from scoring.engines.engine import Prepared, Row, Value
 from scoring.engines.rendering import render
 from scoring.engines.settings import EngineSettings
@@ -57,7 +57,7 @@ class PostgreSQLEngine(TransactionalEngine):
     """One connection; every stream has one of its own, and sees what is committed."""
 
     dialect = "postgres"
-    most_columns = 900  # of 1,600: a row of doubles must fit a page of 8 KB
+    most_columns = most_inputs = 900  # of 1,600: a row of doubles must fit a page of 8 KB
     indexed = True
 
     def __init__(self, url: URL, settings: EngineSettings) -> None:
@@ -83,7 +83,8 @@ class PostgreSQLEngine(TransactionalEngine):
         ):
             cursor.execute(text, values)
             columns = _columns_of(cursor)
-            while rows := cursor.fetchmany(BATCH_ROWS):
+            at_once = rows_at_once(BATCH_ROWS, len(columns))
+            while rows := cursor.fetchmany(at_once):
                 yield batch_of_columns(columns, list(zip(*rows, strict=True)), "the result")
 
     def prepare(self, query: exp.Query) -> Prepared:
@@ -130,9 +131,10 @@ class PostgreSQLEngine(TransactionalEngine):
         rows = 0
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for batch in batches:
-                text = BytesIO()
-                csv.write_csv(batch, text, csv.WriteOptions(include_header=False))
-                copy.write(text.getbuffer())
+                for piece in narrow_batches(batch, BATCH_ROWS):
+                    text = BytesIO()
+                    csv.write_csv(piece, text, csv.WriteOptions(include_header=False))
+                    copy.write(text.getbuffer())
                 rows += batch.num_rows
         return rows
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from sqlglot import exp
 
-from scoring.engines.arrow import batch_of_columns
+from scoring.engines.arrow import batch_of_columns, narrow_batches, rows_at_once
 from scoring.engines.engine import Prepared, Row, Value
 from scoring.engines.rendering import render
 from scoring.engines.settings import EngineSettings
@@ -34,7 +34,7 @@ class SQLiteEngine(TransactionalEngine):
     """One connection; streams of a file have one of their own, and see what is committed."""
 
     dialect = "sqlite"
-    most_columns = 1_900  # of 2,000
+    most_columns = most_inputs = 1_900  # of 2,000
     indexed = True
 
     def __init__(self, path: Path | None, settings: EngineSettings) -> None:
@@ -97,7 +97,8 @@ class SQLiteEngine(TransactionalEngine):
     ) -> Iterator[pa.RecordBatch]:
         readers = _readers(connection, query)
         cursor = connection.execute(render(query, self.dialect), bindable(parameters))
-        while rows := cursor.fetchmany(BATCH_ROWS):
+        at_once = rows_at_once(BATCH_ROWS, len(readers))
+        while rows := cursor.fetchmany(at_once):
             values = [
                 reader.read(column)
                 for reader, column in zip(readers, zip(*rows, strict=True), strict=True)
@@ -125,8 +126,9 @@ class SQLiteEngine(TransactionalEngine):
         statement = f'INSERT INTO "{name}" ({names}) VALUES ({marks})'  # noqa: S608
         count = 0
         for batch in batches:
-            values = [storable(column) for column in batch.columns]
-            self._connection.executemany(statement, zip(*values, strict=True))
+            for piece in narrow_batches(batch, BATCH_ROWS):
+                values = [storable(column) for column in piece.columns]
+                self._connection.executemany(statement, zip(*values, strict=True))
             count += batch.num_rows
         return count
 

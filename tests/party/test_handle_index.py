@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.alignment import handles_of
+from party import handle_index
 from party.handle_index import AT_ONCE, CALM_SECONDS, HandleIndex
 from scoring.engines.engine import Engine
 from scoring.engines.opening import open_engine
@@ -85,6 +86,17 @@ def test_more_customers_than_one_question_holds(engine: Engine) -> None:
     ids = [str(number) for number in range(AT_ONCE + 10)]
     index = HandleIndex(engine, Customers(*ids))
     assert find(index, *reversed(ids)) == list(reversed(ids))
+
+
+def test_very_many_customers_are_joined_in_the_engine(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who are not here, and one who is asked for twice."""
+    for name, size in (("AT_ONCE", 3), ("MANY", 20), ("JOINED_AT_ONCE", 8)):
+        monkeypatch.setattr(handle_index, name, size)
+    ids = [str(number) for number in range(30)]
+    index = HandleIndex(engine, Customers(*ids))
+    assert find(index, *ids, "nobody", "7") == [*ids, None, "7"]
 
 
 @settings(max_examples=30, deadline=None)

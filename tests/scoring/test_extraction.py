@@ -3,10 +3,12 @@
 import pytest
 from sqlglot import exp
 
+from scoring.engines.opening import open_engine
 from scoring.errors import ExtractionError
 from scoring.extraction import generated_extraction, parse_extraction, restricted
 from scoring.features import column
 from scoring.tables import Column, ColumnType, Table
+from scoring.wide_tables import WideTable
 
 ASKED = exp.EQ(this=column("sample_id"), expression=exp.Placeholder(this="id"))
 
@@ -53,8 +55,12 @@ class TestScripts:
         names = ("customer", "seen", "income")
         raw = Table("raw", tuple(Column(name, ColumnType.TEXT) for name in names), ("customer",))
 
-        assert generated_extraction(raw, "customer", "seen").sql("duckdb") == (
-            'SELECT "customer" AS "sample_id", "seen" AS "observed_at", "income" FROM "raw"'
+        with open_engine("duckdb://") as engine:
+            table = WideTable(engine, raw)
+
+        assert generated_extraction(table, "customer", "seen", ["income"]).sql("duckdb") == (
+            'SELECT "part_1"."customer" AS "sample_id", "part_1"."seen" AS "observed_at", '
+            '"part_1"."income" AS "income" FROM "raw" AS part_1'
         )
 
 

@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from scoring.engines.engine import Engine
 from scoring.errors import EngineError, TableConflictError
+from scoring.table_parts import split
 from scoring.tables import Column, ColumnType, Table
-from scoring.wide_tables import WideTable, split
+from scoring.wide_tables import WideTable
 from tests.scoring.engines.conftest import Open
 
 MOST = 3_000
