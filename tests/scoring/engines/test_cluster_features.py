@@ -70,7 +70,7 @@ SCORES = {
     "4": 0.1 - 1 / 3 + 1e3,
     "5": 0.1 - 1 / 3 + 1e-17,
 }
-WAYS: tuple[Way, ...] = ("nearline", "offline")
+WAYS: tuple[Way, ...] = ("realtime", "nearline", "offline")
 
 
 @pytest.fixture(params=["spark_server", pytest.param("real_hive", marks=pytest.mark.real_hive)])
