@@ -1,6 +1,8 @@
 """Reading an export file. Nothing in it is believed because it stands there."""
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, cast
@@ -29,6 +31,17 @@ from events.vocabulary import Digest, Frozen, PartyName, StreamName
 from store.entry import Entry, Refusal
 
 LARGEST_DOCUMENT = 1 << 20
+# What zipfile raises over damaged bytes. Their texts quote the bytes, which may be data.
+DAMAGES = (
+    BadZipFile,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 Document = TypeVar("Document", bound=BaseModel)
 Count = Annotated[int, Field(ge=0)]
 
@@ -74,20 +87,24 @@ def open_export(path: Path) -> LogCopy:
     """Raises ExportError: damaged, of another version, or not an export file."""
     try:
         archive = ZipFile(path)
-    except (BadZipFile, OSError) as error:
-        raise ExportError(f"{path} cannot be read as an export file: {error}") from None
+    except DAMAGES:
+        raise _damaged(path) from None
     try:
         return _read(path, archive)
     except ValidationError as error:
         archive.close()
         places = sorted({".".join(map(str, one["loc"])) for one in error.errors()})
         raise ExportError(f"{path} does not follow the format at: {', '.join(places)}") from None
-    except (KeyError, ValueError, BadZipFile) as error:
+    except DAMAGES:
         archive.close()
-        raise ExportError(f"{path} is damaged: {error}") from None
+        raise _damaged(path) from None
     except ExportError:
         archive.close()
         raise
+
+
+def _damaged(path: Path) -> ExportError:
+    return ExportError(f"{path} is damaged or cut short: ask its sender for it again")
 
 
 def _read(path: Path, archive: ZipFile) -> LogCopy:
@@ -124,7 +141,7 @@ def _read(path: Path, archive: ZipFile) -> LogCopy:
         own_cards=True,
         head=manifest.size,
         scope=Scope(manifest.job, manifest.private),
-        entries=lambda: _entries(archive, positions),
+        entries=lambda: _entries(path, archive, positions),
         payloads=ZipPayloads(path, archive, names),
         refusals=tuple(
             Refusal(**one.model_dump()) for one in _documents(archive, REFUSALS, _Refusal)
@@ -134,15 +151,23 @@ def _read(path: Path, archive: ZipFile) -> LogCopy:
     )
 
 
-def _entries(archive: ZipFile, positions: list[int]) -> Iterator[Entry]:
-    with archive.open(EVENTS) as member:
-        lines = io.BufferedReader(cast("io.RawIOBase", member))
-        read = 0
-        for position, line in zip(positions, lines, strict=False):
-            read += 1
-            yield Entry(position, line.removesuffix(b"\n"))
-        if read != len(positions) or lines.read(1):
-            raise ExportError("the file has other events than its manifest says")
+def _entries(path: Path, archive: ZipFile, positions: list[int]) -> Iterator[Entry]:
+    lines = _lines(path, archive)
+    read = 0
+    for position, line in zip(positions, lines, strict=False):
+        read += 1
+        yield Entry(position, line.removesuffix(b"\n"))
+    if read != len(positions) or next(lines, None) is not None:
+        raise ExportError(f"{path} has other events than its manifest says")
+
+
+def _lines(path: Path, archive: ZipFile) -> Iterator[bytes]:
+    """Apart from `_entries`, as its caller's errors are not those of the file."""
+    try:
+        with archive.open(EVENTS) as member:
+            yield from io.BufferedReader(cast("io.RawIOBase", member))
+    except DAMAGES:
+        raise _damaged(path) from None
 
 
 def _checkpoint(archive: ZipFile, card: PartyCard | None) -> SignedCheckpoint | None:

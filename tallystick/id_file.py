@@ -56,7 +56,8 @@ def _text(path: Path, column: str | None) -> Iterator[str]:
 def _place(path: Path, names: list[str], column: str | None) -> int:
     if column is not None:
         if column not in names:
-            raise IdFileError(f"{path} has no column {column}; it has {', '.join(names)}")
+            # The names are not told: without a heading they are customers.
+            raise IdFileError(f"the first line of {path} names no column {column}")
         return names.index(column)
     found = [place for place, name in enumerate(names) if name.lower() in KNOWN_NAMES]
     if len(found) != 1 and len(names) > 1:

@@ -18,10 +18,14 @@ ROWS_AT_ONCE = 1 << 18
 KINDS = {".csv", ".parquet"}
 
 
-def check_writable(path: Path) -> None:
-    """Raise ScoreFileError before anything is asked for."""
+def check_writable(path: Path, ids: Path) -> None:
+    """Raise ScoreFileError before anything is asked for. `ids` is the file of the customers."""
     if path.suffix not in KINDS:
-        raise ScoreFileError(f"{path}: scores are written to FILE.csv or FILE.parquet")
+        raise ScoreFileError(f"{path}: the answer is written to FILE.csv or FILE.parquet")
+    if path.is_dir():
+        raise ScoreFileError(f"{path} is a folder: name a file in it")
+    if path.exists() and ids.exists() and path.samefile(ids):
+        raise ScoreFileError(f"{path} is the file of the customers: write to another")
     if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise ScoreFileError(f"{path.parent} is no folder that this user may write to")
 

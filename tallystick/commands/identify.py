@@ -101,6 +101,6 @@ def _wish(
         raise ModelCommandError("name the customers, the threshold and a file: --ids, --tau, --out")
     if not 0 < tau < 1:
         raise ModelCommandError(f"--tau {tau:g} is no threshold: it lies between 0 and 1")
-    check_writable(out)
+    check_writable(out, ids)
     customers = read_ids(ids, identifier)
     return LabelWish(model_id, customers, tau, release_scores=scores, seconds=within)

@@ -87,7 +87,7 @@ def score(
     answer in time.
     """
     configure_logging(logging.ERROR)
-    check_writable(out)
+    check_writable(out, ids)
     wish = Wish(
         model_id=model_id,
         ids=read_ids(ids, identifier),

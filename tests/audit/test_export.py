@@ -162,6 +162,30 @@ def test_what_is_no_log_is_told_in_one_line(federation: Federation, tmp_path: Pa
     assert not list(tmp_path.glob("*winter*"))
 
 
+@pytest.mark.parametrize("damage", ["cut out", "flip"])
+def test_a_damaged_file_is_named_and_nothing_in_it_is_told(
+    damage: str, federation: Federation, tmp_path: Path
+) -> None:
+    whole, file = tmp_path / "whole.tally", tmp_path / "damaged.tally"
+    export_log(federation["bank"], whole, Scope(JOB))
+    content = whole.read_bytes()
+    told = set()
+    for place in range(0, len(content), len(content) // 40):
+        changed = bytearray(content)
+        if damage == "flip":
+            changed[place] ^= 1
+        else:
+            del changed[place : place + 40]
+        file.write_bytes(changed)
+        try:
+            with closing(open_log(str(file))) as copy:
+                assert list(copy.entries())
+        except AuditError as error:
+            told.add(str(error))
+    assert f"{file} is damaged or cut short: ask its sender for it again" in told
+    assert all(one.startswith(str(file)) for one in told)
+
+
 def test_parts_of_a_tree_that_do_not_fit_give_no_root() -> None:
     leaves = [bytes([number]) for number in range(11)]
     tree = MerkleTree(leaves)

@@ -53,7 +53,7 @@ def test_ids_come_from_a_named_column_or_from_parquet(tmp_path: Path) -> None:
         ("id\n", None, "names no customers"),
         ("id,x\n7,1\n,2\n", None, "a line without an id"),
         ("a,b\n7,1\n", None, "no column of"),
-        ("a,b\n7,1\n", "c", "has no column c"),
+        ("a,b\n7,1\n", "c", "names no column c"),
     ],
 )
 def test_a_file_without_customers_is_one_clear_error(
@@ -65,6 +65,15 @@ def test_a_file_without_customers_is_one_clear_error(
         read_ids(file, column)
     with pytest.raises(IdFileError, match="does not exist"):
         read_ids(tmp_path / "none.csv")
+
+
+def test_a_file_without_a_heading_tells_no_customer(tmp_path: Path) -> None:
+    file = tmp_path / "ids.csv"
+    file.write_text("4711,0\n4712,1\n")
+    for column in (None, "id"):
+        with pytest.raises(IdFileError) as told:
+            read_ids(file, column)
+        assert "4711" not in str(told.value)
 
 
 def test_a_line_a_customer_with_status_probability_and_label(tmp_path: Path) -> None:
@@ -99,6 +108,12 @@ def test_only_the_owner_may_read_scores(tmp_path: Path) -> None:
 
 
 def test_a_place_for_no_scores_is_told_before_anything_is_asked(tmp_path: Path) -> None:
-    for path in (tmp_path / "scores.xlsx", tmp_path / "nowhere" / "scores.csv"):
+    ids = tmp_path / "ids.csv"
+    ids.write_text("7\n")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "same.csv").symlink_to(ids)
+    places = ("scores.xlsx", "nowhere/scores.csv", "folder.csv", "ids.csv", "same.csv")
+    for path in (tmp_path / place for place in places):
         with pytest.raises(ScoreFileError):
-            check_writable(path)
+            check_writable(path, ids)
+    check_writable(tmp_path / "scores.csv", ids)
