@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
-from audit.errors import EvidenceError
+from audit.errors import EvidenceError, LogPlaceError
 from audit.log_copy import Scope
 from audit.partial_tree import omitted_parts
 from audit.payload_files import payload_member
@@ -55,8 +55,9 @@ def export_log(
 ) -> Exported:
     """Write the file, whole or not at all; an older one of this name is replaced.
 
-    Raises EvidenceError when the log has no such job, OSError, StoreError.
+    Raises EvidenceError when the log has no such job, LogPlaceError, OSError, StoreError.
     """
+    check_place(out)
     scope = scope or Scope()
     tree, chosen = MerkleTree(), []
     for entry in all_entries(party.log):
@@ -77,6 +78,14 @@ def export_log(
         Path(name).unlink(missing_ok=True)
         raise
     return Exported(len(chosen), len(files), len(tree), tree.root())
+
+
+def check_place(out: Path) -> None:
+    """Before any work. Raises LogPlaceError: no file can be written there."""
+    if out.is_dir():
+        raise LogPlaceError(f"{out} is a folder: name a file in it")
+    if not out.absolute().parent.is_dir():
+        raise LogPlaceError(f"{out} cannot be written: there is no folder {out.parent}")
 
 
 def all_entries(log: Log, head: int | None = None) -> Iterator[Entry]:

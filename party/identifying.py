@@ -92,6 +92,11 @@ def request_labels(party: Party, wish: LabelWish) -> str:
     return job
 
 
+def check_wish(party: Party, wish: LabelWish) -> None:
+    """Raises RequestError as `request_labels` would, and says nothing to anybody."""
+    identification_terms(party, wish, job_history(party.log, model_name(wish.model_id)))
+
+
 def identification_terms(party: Party, wish: LabelWish, model: History) -> IdentificationTerms:
     """Raises RequestError; see `request_labels`."""
     if party.role not in DATA_ROLES:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from audit.comparison import Comparison, compare
+from audit.export import check_place
 from audit.findings import CheckResult
 from audit.log_copy import LogCopy
 from audit.opening import open_log
@@ -123,6 +124,7 @@ def report_logs(
     It loads nothing from anywhere. Of one party's log with payloads it shows that party's half of
     the models; over several parties it shows digests only. Exit code as of verify and compare.
     """
+    check_place(out)
     with ExitStack() as stack:
         copies = [stack.enter_context(open_log(place, read_cards(card))) for place in logs]
         result = make_report(copies, cores=cores)

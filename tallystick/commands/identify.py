@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from party.identifying import PATIENCE_SECONDS, LabelWish, last_sweep
+from party.identifying import PATIENCE_SECONDS, LabelWish, check_wish, last_sweep
 from party.opening import open_party
 from tallystick.errors import JobFailedError, ModelCommandError
 from tallystick.id_file import read_ids
@@ -61,8 +61,10 @@ def identify(
     """
     configure_logging(logging.ERROR)
     wish = _wish(model_id, ids, tau, out, identifier, sweep=sweep, scores=scores, within=within)
-    with closing(open_party(folder)) as party, at_work(party) as begin:
-        answer = follow_labels(party, wish, begin)
+    with closing(open_party(folder)) as party:
+        check_wish(party, wish)
+        with at_work(party) as begin:
+            answer = follow_labels(party, wish, begin)
         known = last_sweep(party, model_id)
     if answer.rejected is not None:
         raise JobFailedError(
