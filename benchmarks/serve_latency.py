@@ -22,23 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from events.vocabulary import Role
-from learning.binning import learn_bins
-from party.creating import create_party
-from party.model_keeping import convert_document
-from party.opening import open_party, party_card, trust
+from benchmarks.scoring_parties import MODEL, ROLES, at_broker, broker, customer, make_parties
+from party.opening import open_party
 from party.samples import open_samples
 from scoring.model_tables import ModelTables
-from scoring.models.linear import BinnedTerm, LinearModel
 from scoring.serving import Scorer
-from tests.brokers import PrivateBroker
 
 CUSTOMERS = 66_274
-COLUMNS = {"bank": ("income", "age", "balance"), "partner": ("calls", "data", "spend")}
-ROLES = {"bank": Role.LOCAL, "partner": Role.PARTICIPANT}
-MODEL = "spring"
 WARM = 50
 SETTLED_SECONDS = 2.0
 COMMITS = slice(8, 12)  # of the index of the write-ahead log: one more for each transaction
@@ -66,7 +56,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        ids = make_parties(folder, arguments.customers)
+        make_parties(folder, arguments.customers)
+        ids = [customer(number) for number in range(arguments.customers)]
         with broker(folder) as urls, serving(folder, urls) as address:
             measure(folder, address, ids, WARM)
             before = commits(folder)
@@ -82,67 +73,12 @@ def main() -> None:
     print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
-def make_parties(folder: Path, customers: int) -> list[str]:
-    """Two parties with data and a model in their tables, each trusting the other."""
-    random = np.random.default_rng(11)
-    ids = [f"154{number:08d}" for number in range(customers)]
-    for name, columns in COLUMNS.items():
-        values = random.normal(size=(customers, len(columns))).round(3)
-        rows = (",".join([one, *map(str, row)]) for one, row in zip(ids, values, strict=True))
-        data = folder / f"{name}.csv"
-        data.write_text("\n".join([",".join(["id", *columns]), *rows]) + "\n")
-        source = f"[source]\nfile = {json.dumps(str(data))}\n"
-        create_party(folder / name, ROLES[name], name, tables=source)
-        (folder / f"{name}.json").write_text(party_card(folder / name).model_dump_json())
-        with closing(open_party(folder / name)) as party:
-            convert_document(party, half(name, values))
-    trust(folder / "bank", folder / "partner.json")
-    trust(folder / "partner", folder / "bank.json")
-    return ids
-
-
-def half(name: str, values: np.ndarray) -> LinearModel:
-    """A logistic half with the bins of these columns."""
-    training = np.ones(len(values), np.bool_)
-    cuts = [
-        learn_bins(column, values[:, place], training) for place, column in enumerate(COLUMNS[name])
-    ]
-    terms = tuple(
-        BinnedTerm(cut=cut, weights=(tuple(0.1 * place for place in range(cut.bins)),))
-        for cut in cuts
-    )
-    return LinearModel(
-        model_id=MODEL,
-        role=Role.LOCAL if name == "bank" else Role.PARTICIPANT,
-        digest="0" * 64,
-        kind="logistic",
-        combination="sigmoid",
-        outputs=1,
-        intercepts=(0.0,) if name == "bank" else None,
-        terms=terms,
-    )
-
-
-@contextmanager
-def broker(folder: Path) -> Iterator[dict[str, str]]:
-    private = PrivateBroker(folder / "broker")
-    urls = {name: private.add_party(name) for name in ROLES}
-    private.start()
-    try:
-        yield urls
-    finally:
-        private.kill()
-
-
 @contextmanager
 def serving(folder: Path, urls: dict[str, str]) -> Iterator[str]:
     """Both parties at work in processes of their own; gives the address of the bank's door."""
     with ExitStack() as stack:
         for name, command in (("partner", "party run"), ("bank", "serve")):
-            settings = folder / name / "party.toml"
-            text = settings.read_text()
-            line = next(one for one in text.splitlines() if one.startswith("broker ="))
-            settings.write_text(text.replace(line, f"broker = {json.dumps(urls[name])}"))
+            at_broker(folder / name, urls[name])
             options = ["--port", "0"] if command == "serve" else []
             process = subprocess.Popen(
                 [

@@ -154,6 +154,7 @@ def _connect(path: Path | None, settings: EngineSettings) -> duckdb.DuckDBPyConn
             with _faults():
                 connection = duckdb.connect(str(path) if path else MEMORY, config=options)
                 connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET enable_progress_bar = false")  # what we say is enough
                 # It takes time by the square of the features: a minute to plan 3,000 of them.
                 connection.execute("SET disabled_optimizers = 'statistics_propagation'")
                 break
