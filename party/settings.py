@@ -56,6 +56,18 @@ class PartySettings(Frozen):
             raise ValueError(f"[samples] is for parties with data; the role {self.role} has none")
         return self
 
+    @model_validator(mode="after")
+    def _kinds_have_tables_of_their_own(self) -> "PartySettings":
+        """A wide kind's tables are numbered: features_x_1 is the first of the kind x."""
+        for name in self.samples:
+            other, _, number = name.rpartition("_")
+            if number.isdecimal() and other in self.samples:
+                raise ValueError(
+                    f"[samples.{name}] could share tables with [samples.{other}]: give it a name "
+                    "that does not end in a number"
+                )
+        return self
+
     @property
     def can_score(self) -> bool:
         """Whether the party has customers of its own, in a source or in kinds of samples."""

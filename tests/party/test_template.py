@@ -7,6 +7,7 @@ import pytest
 
 from events.vocabulary import DATA_ROLES, Role
 from handlers.policy import Policy
+from party.errors import SettingsError
 from party.settings import PartySettings, parse_settings
 from party.sources import SourceSettings
 from party.template import settings_text
@@ -46,3 +47,11 @@ def test_every_limit_of_a_policy_is_shown_and_can_be_used() -> None:
 def test_a_new_party_is_valid_before_anything_is_filled_in() -> None:
     settings = parse_settings(settings_text(Role.LOCAL, "bank", None, ""), Path("party.toml"))
     assert (settings.name, settings.source, settings.policy) == ("bank", None, Policy())
+
+
+def test_two_kinds_of_samples_never_share_a_table() -> None:
+    """Given a kind x, whose tables may be numbered, then no other is called x_1 (S5, P6)."""
+    text = 'name = "bank"\nrole = "local"\n[samples.customer_2]\n'
+    assert parse_settings(text, Path("party.toml")).samples
+    with pytest.raises(SettingsError, match=r"\[samples.customer_2\] could share tables"):
+        parse_settings(text + "[samples.customer]\n", Path("party.toml"))
