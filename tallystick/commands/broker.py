@@ -21,6 +21,7 @@ ADDRESS = (
     "&keyfile=keys/broker.key"
 )
 
+NO_HOST = frozenset(" \t/@")
 broker_app = typer.Typer(help="Prepare a RabbitMQ for a federation: for its administrator.")
 
 
@@ -106,8 +107,10 @@ def certificates(
     `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=NAME
     -keyout broker.key -out NAME.csr`
     """
-    if any(not one.strip() for one in host):
-        raise BrokerFilesError("--host is the broker's name or address, as the parties write it")
+    if any(not one or set(one) & NO_HOST for one in host):
+        raise BrokerFilesError(
+            "--host is the broker's name or address alone, as the parties write it: no URL, no port"
+        )
     folders = write_certificates(out, read_cards(card), host, request or (), days)
     rows = [
         (

@@ -117,6 +117,16 @@ def test_certificates_that_hold_are_left_alone_and_others_are_renewed(
     assert certificate_facts(out / "parties" / "bank" / "broker.pem").days_left(NOW) > 300
 
 
+@pytest.mark.parametrize("host", ["", "two words", "amqps://broker.example", "broker.example/x"])
+def test_a_certificate_is_for_a_host_and_nothing_more(
+    host: str, cards: list[str], tmp_path: Path
+) -> None:
+    failed = certificates(cards, tmp_path / "broker", "--host", host)
+    assert failed.code == 2
+    assert "name or address alone" in failed.err
+    assert not (tmp_path / "broker").exists()
+
+
 def test_a_party_may_keep_its_key_at_home(cards: list[str], tmp_path: Path) -> None:
     request, key = tmp_path / "bank.csr", tmp_path / "own.key"
     command = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bank"
