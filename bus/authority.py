@@ -196,3 +196,13 @@ def _builder(
 
 def _pem(key: EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def is_host(text: str) -> bool:
+    """Whether a certificate can be for this: a name or an address, no URL and no port."""
+    if ":" in text:
+        try:
+            ip_address(text)
+        except ValueError:
+            return False
+    return bool(text) and not set(text) & set(" \t/@")

@@ -33,10 +33,22 @@ def read_model_file(
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"the model file {path} cannot be read: {error.strerror}") from None
+    try:
+        return _read(content, model_id, role, feature_names)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path.name}: {error}") from None
+
+
+def _read(
+    content: bytes,
+    model_id: str | None,
+    role: Role,
+    feature_names: tuple[str, ...] | None,
+) -> ScoringModel:
     if content[:1] == b"{" and b'"variables"' in content and b'"learner"' not in content:
         return read_trained(content, model_id)
     if model_id is None:
-        raise ModelFileError(f"{path.name} does not say its model id: give one")
+        raise ModelFileError("it does not say its model id: give one")
     digest = hashlib.sha256(content).hexdigest()
     source = Source(model_id, digest, role, feature_names)
     if content[:1] == b"{":
@@ -46,6 +58,6 @@ def read_model_file(
     if content[:1] == b"\x80":
         return read_scikit_learn(content, source)
     raise ModelFileError(
-        f"{path.name} is no model file that is known here: save XGBoost's as .json or .ubj, "
+        "no model file that is known here: save XGBoost's as .json or .ubj, "
         "LightGBM's as text, scikit-learn's by pickle or joblib without compression"
     )

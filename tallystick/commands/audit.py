@@ -99,6 +99,8 @@ def compare_logs(
     """
     if len(logs) < 2:
         raise typer.BadParameter("name at least two logs")
+    if len(set(logs)) < len(logs):
+        raise typer.BadParameter("a log agrees with itself: name the logs of different parties")
     with ExitStack() as stack:
         copies = [stack.enter_context(open_log(place, read_cards(card))) for place in logs]
         result = compare(copies, cores=cores)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bus.authority import is_host
 from bus.definitions import GIBIBYTE, Limits
 from bus.topology import queue_name
 from tallystick.broker_certificates import write_certificates
@@ -21,7 +22,6 @@ ADDRESS = (
     "&keyfile=keys/broker.key"
 )
 
-NO_HOST = frozenset(" \t/@")
 broker_app = typer.Typer(help="Prepare a RabbitMQ for a federation: for its administrator.")
 
 
@@ -107,7 +107,7 @@ def certificates(
     `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=NAME
     -keyout broker.key -out NAME.csr`
     """
-    if any(not one or set(one) & NO_HOST for one in host):
+    if not all(map(is_host, host)):
         raise BrokerFilesError(
             "--host is the broker's name or address alone, as the parties write it: no URL, no port"
         )

@@ -49,5 +49,8 @@ def test_the_command_leaves_with_0_or_1(federation: Federation, tmp_path: Path) 
     assert "FAILS  missing: position" in outcome.out
     document = json.loads(tally("audit", "compare", *forged, "--json").out)
     assert document["holds"] is False
+    outcome = tally("audit", "compare", folders[0], folders[0])
+    assert outcome.code == 2
+    assert "a log agrees with itself" in outcome.err
     outcome = tally("audit", "compare", folders[0])
     assert (outcome.code, "at least two" in outcome.err) == (2, True)

@@ -34,7 +34,7 @@ def test_every_kind_is_known_whatever_its_name(tmp_path: Path) -> None:
         )
         assert inputs <= set(model.inputs)
         assert (model.model_id, model.role) == ("m", Role.PARTICIPANT)
-        with pytest.raises(ModelFileError, match="does not say its model id"):
+        with pytest.raises(ModelFileError, match="model: it does not say its model id"):
             read_model_file(tmp_path / "model")
 
 
