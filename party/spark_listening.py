@@ -5,7 +5,9 @@ which changes nothing. The look-up engine has the features at once; the batch en
 the next `tally features refresh`, which also compares them with those of the training.
 """
 
+import os
 import queue
+import sys
 import threading
 import time
 from collections import Counter
@@ -37,7 +39,12 @@ log = structlog.get_logger()
 
 
 def spark_session(master: str, name: str) -> SparkSession:
-    """With the cluster's tables, by Spark's own configuration. Raises LinkError."""
+    """With the cluster's tables, by Spark's own configuration. Raises LinkError.
+
+    On this machine Spark's Python is this one, which has what samples are read with.
+    """
+    if master.startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master(master).appName(name)
     builder = builder.config("spark.ui.showConsoleProgress", "false")
     try:

@@ -19,6 +19,9 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import pika
+
+from bus.topology import dead_queue_name, queue_name
 from tests.certificates import Authority, Certificate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -114,6 +117,14 @@ class PrivateBroker:
         """Lose queues and messages for good: kill() with another disk after it."""
         self.kill()
         shutil.rmtree(self.directory / "mnesia")
+
+    def forget(self, *parties: str) -> None:
+        """Delete the queues of these parties, and with them their arguments."""
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            channel = connection.channel()
+            for party in parties:
+                channel.queue_delete(queue_name(party))
+                channel.queue_delete(dead_queue_name(party))
 
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl (half a second a call)."""

@@ -32,10 +32,17 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[PrivateBroker]:
+def rabbitmq_server() -> Iterator[PrivateBroker]:
     """A RabbitMQ of this test run's own: tests may raise alarms but must clear them."""
     with private_broker("mallory") as broker:
         yield broker
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server: PrivateBroker) -> PrivateBroker:
+    """With nothing of the tests before in it."""
+    rabbitmq_server.forget("bank", "partner", "arbiter", "initiator")
+    return rabbitmq_server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from bus import DeadLetter, Endpoint, open_endpoint
 from bus.message import parcel_from
 from bus.parcel import Outcome, Parcel
-from bus.topology import EXCHANGE, dead_queue_name, queue_name
+from bus.topology import EXCHANGE, dead_queue_name
 from events.envelope import event_id
 from events.lifecycle import MessageRefused, TrainingAccepted, TrainingFailed
 from party.errors import Reason
@@ -28,9 +28,6 @@ class Post:
         self._url = url
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self._channel = self._connection.channel()
-        for name in ("bank", "partner", "arbiter"):
-            self._channel.queue_delete(queue_name(name))
-            self._channel.queue_delete(dead_queue_name(name))
         self.letters: list[DeadLetter] = []
 
     def endpoint(self, name: str) -> Endpoint:

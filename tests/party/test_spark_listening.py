@@ -54,7 +54,7 @@ BRANCHES = "CREATE TABLE branches AS SELECT 'o\\'hara' AS branch, 12 AS size"
 
 @pytest.fixture(scope="module")
 def session(
-    tmp_path_factory: pytest.TempPathFactory, rabbitmq: PrivateBroker
+    tmp_path_factory: pytest.TempPathFactory, rabbitmq_server: PrivateBroker
 ) -> Iterator[SparkSession]:
     """As the command starts it; this process of Java has the broker's address, and a table."""
     folder = tmp_path_factory.mktemp("spark")
@@ -73,7 +73,7 @@ def session(
     lines = [f"{name} {value}\n" for name, value in settings.items()]
     (folder / "spark-defaults.conf").write_text("".join(lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(BROKER, rabbitmq.amqp_url)
+        patch.setenv(BROKER, rabbitmq_server.amqp_url)
         patch.setenv("JAVA_HOME", str(java_home(folder)))
         patch.setenv("SPARK_CONF_DIR", str(folder))
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
@@ -166,7 +166,8 @@ def wait_for(
     give_up = time.monotonic() + 300
     with open_samples(party.settings, party.folder.path) as samples:
         while not holds(found := features(samples.lookup)):
-            assert not failures
+            for failure in failures:
+                raise failure
             assert time.monotonic() < give_up, "it did not come"
             time.sleep(0.1)
     return found
