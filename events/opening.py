@@ -1,5 +1,7 @@
 """What every kind of stream has: an event that opens it, and one that ends it without success."""
 
+from abc import abstractmethod
+
 from events.event import Event
 from events.terms import Agreement
 
@@ -16,6 +18,6 @@ class Opening(Event):
 
     terms: Agreement
 
+    @abstractmethod
     def ended(self, code: str, detail: str) -> Ending:
         """The event by which a member ends a stream of this kind."""
-        raise NotImplementedError

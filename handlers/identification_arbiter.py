@@ -24,9 +24,10 @@ from handlers.handler import Reactions
 from handlers.history import History
 from handlers.identification_model import objection
 from handlers.identification_request import issued_handles, requested
-from handlers.identifier import reject_when_refused, reject_without_work, rejection
+from handlers.identifier import reject_without_work
 from handlers.keys import read_ciphertexts
 from handlers.own import Own
+from handlers.refusals import reject_when_refused, rejection
 from learning.fixed_point import Integers
 from learning.identifying import (
     ABSENT,

@@ -10,11 +10,10 @@ from events.identifying import (
     IdentificationRequested,
 )
 from events.predictions import task_of
-from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.identification_request import task_size
-from handlers.protocol import Protocol
+from handlers.protocol import WITNESSED, Protocol
 from learning.identifying import SLOT_BITS
 from paillier.packing import slots_of
 
@@ -62,15 +61,11 @@ IDENTIFICATION = Protocol(
             EncryptedProbabilitiesPosted,
             CustomersIdentified,
             IdentificationRejected,
-            CheckpointPosted,
-            CheckpointDisputed,
-            LogRestored,
+            *WITNESSED,
         }
     ),
     said_once_per={
-        CheckpointPosted: ("size",),
-        CheckpointDisputed: ("issuer", "size"),
-        LogRestored: ("size",),
+        **WITNESSED,
     },
     only_after={},
     content={

@@ -33,6 +33,7 @@ from handlers.history import History
 from handlers.identification_model import Objection, objection
 from handlers.identification_request import issued_handles, requested
 from handlers.own import Own
+from handlers.refusals import reject_when_refused, rejection
 from learning.errors import IdentificationError, QualityError
 from learning.fixed_point import Integers
 from learning.identifying import ABSENT, SLOT_BITS, UNKNOWN_SCORE, normalised, pack_values
@@ -194,18 +195,6 @@ def reject_without_work(history: History, fact: Fact[WorkFailed], own: Own) -> D
         return []
     detail = f"{own.name} cannot do its part; its operator finds the reason in its log"
     return [rejection(history, "data", detail)]
-
-
-def reject_when_refused(history: History, fact: Fact[MessageRefused], own: Own) -> Decision:
-    if history.is_settled_for(own.name):
-        return []
-    detail = f"{own.name} refused a message of {fact.event.sender}: {fact.event.reason}"
-    return [rejection(history, "protocol", detail)]
-
-
-def rejection(history: History, code: str, detail: str) -> Draft:
-    ended = history.opening.event.ended(code, detail)
-    return draft(ended, history.job, history.agreement)
 
 
 def _objection_to_customers(

@@ -24,7 +24,7 @@ from handlers.errors import ProtocolError
 from handlers.handler import Reactions
 from handlers.history import History
 from handlers.own import Own, secret_commitment
-from handlers.scorer import reject_when_refused, rejection
+from handlers.refusals import reject_when_refused, rejection
 from handlers.tasks import serving_key, write_task
 from scoring.combining import combine
 from scoring.results import NOT_FOUND, Results, encode_results

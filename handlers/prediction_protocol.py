@@ -7,10 +7,9 @@ from events.predictions import (
     PredictionRequested,
     task_of,
 )
-from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
-from handlers.protocol import Protocol
+from handlers.protocol import WITNESSED, Protocol
 from handlers.tasks import task_bytes
 
 
@@ -39,15 +38,11 @@ PREDICTION = Protocol(
             PredictionRequested,
             PartialScoreReturned,
             PredictionRejected,
-            CheckpointPosted,
-            CheckpointDisputed,
-            LogRestored,
+            *WITNESSED,
         }
     ),
     said_once_per={
-        CheckpointPosted: ("size",),
-        CheckpointDisputed: ("issuer", "size"),
-        LogRestored: ("size",),
+        **WITNESSED,
     },
     only_after={},
     content={PredictionRequested: _check_request, PartialScoreReturned: _check_part},

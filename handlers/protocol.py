@@ -6,7 +6,15 @@ from typing import Any
 
 from events.catalogue import Fact
 from events.event import Event
+from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.history import History
+
+# What members say of each other's logs in every kind of stream; see `Protocol.said_once_per`.
+WITNESSED: Mapping[type[Event], tuple[str, ...]] = {
+    CheckpointPosted: ("size",),
+    CheckpointDisputed: ("issuer", "size"),
+    LogRestored: ("size",),
+}
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""A member's message that did not enter the log: whoever waits for it would wait for ever."""
+"""How a stream ends without what was asked for: by a member's objection, or by a message that did
+not enter the log, for which others would wait for ever.
+"""
 
 from events.catalogue import Fact
 from events.lifecycle import MessageRefused, TrainingFailed
 from events.models import ModelEvaluated
-from handlers.drafts import Decision, draft
+from handlers.drafts import Decision, Draft, draft
 from handlers.history import History
 from handlers.own import Own
 
@@ -15,3 +17,17 @@ def give_up_when_refused(history: History, fact: Fact[MessageRefused], own: Own)
         return []
     detail = f"{own.name} refused a message of {fact.event.sender}: {fact.event.reason}"
     return [draft(TrainingFailed(code="protocol", detail=detail), history.job, history.terms)]
+
+
+def reject_when_refused(history: History, fact: Fact[MessageRefused], own: Own) -> Decision:
+    """Tell every member why, if this party still has something to say or to wait for."""
+    if history.is_settled_for(own.name):
+        return []
+    detail = f"{own.name} refused a message of {fact.event.sender}: {fact.event.reason}"
+    return [rejection(history, "protocol", detail)]
+
+
+def rejection(history: History, code: str, detail: str) -> Draft:
+    """What ends a stream of this kind, for every member."""
+    ended = history.opening.event.ended(code, detail)
+    return draft(ended, history.job, history.agreement)

@@ -25,6 +25,7 @@ from handlers.history import History
 from handlers.model_life import model_life
 from handlers.own import Own
 from handlers.policy import Policy
+from handlers.refusals import reject_when_refused, rejection
 from scoring.results import FOUND, NOT_FOUND
 
 
@@ -52,19 +53,6 @@ def reject_without_scores(history: History, fact: Fact[WorkFailed], own: Own) ->
         return []
     detail = f"{own.name} cannot score the customers; its operator finds the reason in its log"
     return [rejection(history, "data", detail)]
-
-
-def reject_when_refused(history: History, fact: Fact[MessageRefused], own: Own) -> Decision:
-    """Tell every member why, if this party still has something to say or to wait for."""
-    if history.is_settled_for(own.name):
-        return []
-    detail = f"{own.name} refused a message of {fact.event.sender}: {fact.event.reason}"
-    return [rejection(history, "protocol", detail)]
-
-
-def rejection(history: History, code: RejectionCode, detail: str) -> Draft:
-    ended = history.opening.event.ended(code, detail)
-    return draft(ended, history.job, history.agreement)
 
 
 def carry_out(

@@ -34,7 +34,6 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
-from events.witness import CheckpointDisputed, CheckpointPosted, LogRestored
 from handlers.errors import ProtocolError
 from handlers.history import History
 from handlers.identification import check_loss, check_weights
@@ -51,7 +50,7 @@ from handlers.mart_conformance import (
     check_identifiers_matched,
     check_posted_to_mart,
 )
-from handlers.protocol import Protocol
+from handlers.protocol import WITNESSED, Protocol
 from handlers.round_conformance import (
     check_gradient,
     check_residuals,
@@ -131,9 +130,7 @@ TRAINING = Protocol(
             DoublyBlindedIdentifiersReturned,
             RowsMatched,
             ConsentRevoked,
-            CheckpointPosted,
-            CheckpointDisputed,
-            LogRestored,
+            *WITNESSED,
         }
     ),
     said_once_per={
@@ -147,9 +144,7 @@ TRAINING = Protocol(
         MaskedResultDecrypted: ("round", "owner"),
         StopFlagRaised: ("round",),
         RoundCompleted: ("round",),
-        CheckpointPosted: ("size",),
-        CheckpointDisputed: ("issuer", "size"),
-        LogRestored: ("size",),
+        **WITNESSED,
     },
     only_after={
         BlindedIdentifiersPosted: TrainingAccepted,

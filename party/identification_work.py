@@ -25,10 +25,11 @@ from handlers.identification_request import (
     requested,
     swept_places,
 )
-from handlers.identifier import OwnRows, carry_out, rejection
+from handlers.identifier import OwnRows, carry_out
 from handlers.model_life import model_life
 from handlers.prepared import held_out_mask, own_snapshot
 from handlers.preparing import common_rows
+from handlers.refusals import rejection
 from handlers.scores import held_out_scores
 from handlers.tasks import read_task
 from learning.fixed_point import to_grid

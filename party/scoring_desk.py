@@ -17,7 +17,8 @@ from events.predictions import (
 )
 from handlers.history import History
 from handlers.initiator import own_order
-from handlers.scorer import Part, carry_out, objection, rejection
+from handlers.refusals import rejection
+from handlers.scorer import Part, carry_out, objection
 from handlers.tasks import read_task
 from party.answered_rows import AnsweredRows
 from party.appending import StoredDraft, store_payloads

@@ -1,8 +1,9 @@
 """Following a job while it runs: facts as they enter a log, and what they say about progress."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from events.catalogue import CATALOGUE, Fact
 from events.event import Event
@@ -11,9 +12,13 @@ from events.models import ModelEvaluated, ModelSaved
 from events.preparation import RowsAligned
 from events.rounds import LossRecorded, RoundCompleted
 from events.vocabulary import Role
+from handlers.history import History
+from party.opening import Party
 from store.log import Log
 
 WAIT_SECONDS = 0.1
+
+Answer = TypeVar("Answer")
 
 
 def follow_job(log: Log, job: str, after: int = 0) -> Iterator[Fact[Event] | None]:
@@ -28,6 +33,28 @@ def follow_job(log: Log, job: str, after: int = 0) -> Iterator[Fact[Event] | Non
         if not entries:
             yield None
             log.wait_for_entries(after, WAIT_SECONDS)
+
+
+def follow_to_answer(
+    party: Party,
+    ask: Callable[[], str],
+    begin: Callable[[], None],
+    answer_of: Callable[[Party, History], Answer | None],
+    tell: Callable[[Party, Fact[Event]], None],
+) -> Answer:
+    """Ask (which names the job), let the party work, and tell of each fact until the answer."""
+    after = party.log.head()
+    job = ask()
+    begin()
+    history = History(job)
+    for fact in follow_job(party.log, job, after):
+        if fact is None:
+            continue
+        history.add(fact)
+        tell(party, fact)
+        if answer := answer_of(party, history):
+            return answer
+    raise AssertionError("a job is followed until it ends")
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from events.catalogue import Fact
+from events.event import Event
 from events.identifying import (
     CustomersIdentified,
     EncryptedProbabilitiesPosted,
@@ -11,10 +13,9 @@ from events.identifying import (
     ThresholdsCompared,
 )
 from events.lifecycle import WorkFailed
-from handlers.history import History
 from party.identifying import LabelAnswer, LabelWish, answer_of, request_labels
 from party.opening import Party
-from tallystick.following import follow_job
+from tallystick.following import follow_to_answer
 from tallystick.terminal import note, say, show_table
 
 NEARLY_EVERYONE = 0.9
@@ -22,26 +23,19 @@ NEARLY_EVERYONE = 0.9
 
 def follow_labels(party: Party, wish: LabelWish, begin: Callable[[], None]) -> LabelAnswer:
     """Ask, let the party work, and tell who has answered until the end."""
-    after = party.log.head()
-    job = request_labels(party, wish)
-    begin()
-    history = History(job)
-    for fact in follow_job(party.log, job, after):
-        if fact is None:
-            continue
-        history.add(fact)
-        match fact.event:
-            case IdentificationRequested(terms=terms):
-                note(f"{job}: {terms.rows} customers, asked of {', '.join(terms.data_parties)}")
-            case EncryptedProbabilitiesPosted():
-                note(f"{fact.source} has sent its probabilities, encrypted")
-            case CustomersIdentified():
-                note(f"{fact.source} has decided")
-            case WorkFailed(detail=detail):
-                note(f"{party.name}: {detail}")
-        if answer := answer_of(party, history):
-            return answer
-    raise AssertionError("a job is followed until it ends")
+    return follow_to_answer(party, lambda: request_labels(party, wish), begin, answer_of, _tell)
+
+
+def _tell(party: Party, fact: Fact[Event]) -> None:
+    match fact.event:
+        case IdentificationRequested(terms=terms):
+            note(f"{fact.job}: {terms.rows} customers, asked of {', '.join(terms.data_parties)}")
+        case EncryptedProbabilitiesPosted():
+            note(f"{fact.source} has sent its probabilities, encrypted")
+        case CustomersIdentified():
+            note(f"{fact.source} has decided")
+        case WorkFailed(detail=detail):
+            note(f"{party.name}: {detail}")
 
 
 def show_labels(recorded: FinalLabelsRecorded) -> None:

@@ -2,35 +2,30 @@
 
 from collections.abc import Callable
 
+from events.catalogue import Fact
+from events.event import Event
 from events.lifecycle import WorkFailed
 from events.predictions import PartialScoreReturned, PredictionCompleted, PredictionRequested
-from handlers.history import History
 from party.opening import Party
 from party.predicting import Answer, Wish, answer_of, request_prediction
-from tallystick.following import follow_job
+from tallystick.following import follow_to_answer
 from tallystick.terminal import note, say
 
 
 def follow_prediction(party: Party, wish: Wish, begin: Callable[[], None]) -> Answer:
     """Ask, let the party work, and tell who has answered until the end."""
-    after = party.log.head()
-    job = request_prediction(party, wish)
-    begin()
-    history = History(job)
-    for fact in follow_job(party.log, job, after):
-        if fact is None:
-            continue
-        history.add(fact)
-        if isinstance(fact.event, PredictionRequested):
-            asked = ", ".join(fact.event.terms.data_parties)
-            note(f"{job}: {fact.event.terms.rows} customers, asked of {asked}")
-        if isinstance(fact.event, PartialScoreReturned):
+    return follow_to_answer(party, lambda: request_prediction(party, wish), begin, answer_of, _tell)
+
+
+def _tell(party: Party, fact: Fact[Event]) -> None:
+    match fact.event:
+        case PredictionRequested(terms=terms):
+            asked = ", ".join(terms.data_parties)
+            note(f"{fact.job}: {terms.rows} customers, asked of {asked}")
+        case PartialScoreReturned():
             note(f"{fact.source} has answered")
-        if isinstance(fact.event, WorkFailed):
-            note(f"{party.name}: {fact.event.detail}")
-        if answer := answer_of(party, history):
-            return answer
-    raise AssertionError("a job is followed until it ends")
+        case WorkFailed(detail=detail):
+            note(f"{party.name}: {detail}")
 
 
 def show_counts(completed: PredictionCompleted) -> None:
