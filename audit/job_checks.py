@@ -46,6 +46,8 @@ class JobChecks:
                 self._check_data(history)
                 self._check_keys(history)
             also(history)
+
+    def close(self) -> None:
         self._histories.close()
 
     def _breaches(self, history: History, fact: Fact[Event]) -> Iterator[str]:

@@ -36,6 +36,8 @@ def open_log(place: str, cards: Sequence[PartyCard] = (), payloads: Path | None 
         copy = _folder(path)
     elif path.is_file() and is_zipfile(path):
         copy = open_export(path)
+    elif path.is_file() and _begins_as_zip(path):
+        raise LogPlaceError(f"{place} is cut short: ask for the whole file once more")
     else:
         raise LogPlaceError(
             f"{place} is no log: name a file of `tally log export`, a party's folder, or a "
@@ -48,6 +50,11 @@ def open_log(place: str, cards: Sequence[PartyCard] = (), payloads: Path | None 
         raise
     names = {card.name for card in cards}
     return replace(copy, cards=known, own_cards=not names.issuperset(known))
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def known_cards(folder: PartyFolder, settings: PartySettings) -> dict[str, PartyCard]:

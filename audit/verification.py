@@ -1,5 +1,6 @@
 """Verifying one log: every check there is, in one pass over the events (requirement D4)."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from audit.envelope_checks import Examined
@@ -86,9 +87,10 @@ def verify(
     """
     run = _Pass(copy, checks, Findings())
     signatures = Check.SIGNATURES in checks
-    for examined in examine_all(copy.entries(), copy.cards, signatures=signatures, cores=cores):
-        run.take(examined)
-    run.finish(cores)
+    with closing(run.jobs):
+        for examined in examine_all(copy.entries(), copy.cards, signatures=signatures, cores=cores):
+            run.take(examined)
+        run.finish(cores)
     root = run.leaves.tree.root() if copy.scope.is_whole else None
     if copy.evidence is not None:
         root = copy.evidence.root

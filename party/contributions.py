@@ -26,6 +26,7 @@ from party.sources import Table, read_source
 
 KEY_BYTES = 32
 ITEM_BYTES = 8
+MAKE_ONE = "`tally mart contribute` makes one"
 HANDLE_FORM = re.compile(rf"[0-9a-f]{{{2 * HANDLE_BYTES}}}")
 
 
@@ -133,13 +134,15 @@ def _checked_contribution(file: Path) -> Contribution:
     try:
         schema = pq.read_schema(file)
         handles = pq.read_table(file, columns=[HANDLE])[HANDLE].to_pylist()
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise SourceError(f"{file} is no contribution: {type(error).__name__}") from None
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read: {error.strerror or 'it is damaged'}") from None
+    except (pa.ArrowException, KeyError):
+        raise SourceError(f"{file} is no contribution: {MAKE_ONE}") from None
     width = len(schema.names) - 1
     expected = [HANDLE, *(f"c{place}" for place in range(1, width + 1))]
     is_known = bool(width) and schema.names == expected
     if not is_known or any(schema.field(name).type != pa.float64() for name in expected[1:]):
-        raise SourceError(f"{file} is no contribution: `tally mart contribute` makes one")
+        raise SourceError(f"{file} is no contribution: {MAKE_ONE}")
     check_handles([str(handle) for handle in handles])
     if repeated := len(handles) - len(set(handles)):
         raise SourceError(f"{file}: {repeated} rows repeat the handle of another row")

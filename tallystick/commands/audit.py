@@ -131,7 +131,7 @@ def report_logs(
         copies = [stack.enter_context(open_log(place, read_cards(card))) for place in logs]
         result = make_report(copies, cores=cores)
     write_whole(out, render(result))
-    note(f"{out}: {len(result.jobs)} trainings, {len(result.predictions)} predictions")
+    note(f"{out}: trainings: {len(result.jobs)}, predictions: {len(result.predictions)}")
     if not result.holds:
         note("something does not hold: the report says what and where")
         raise typer.Exit(NOT_HELD)

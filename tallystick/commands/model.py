@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from events.vocabulary import DATA_ROLES
 from party.customer_scores import open_scores
 from party.model_keeping import activate as activate_version
 from party.model_keeping import life_of, retire, roll_back, withdraw
@@ -28,11 +29,12 @@ model_app = typer.Typer(help="The models in a party's tables: show them, choose 
 def list_models(folder: AsParty, as_json: AsJson = False) -> None:
     """List the models that this party has, and how each stands."""
     with closing(open_party(folder)) as party:
-        states = model_states(party)
+        states, role = model_states(party), party.role
     if as_json:
         typer.echo(json.dumps([state.model_dump() for state in states], indent=1))
     elif not states:
-        note("no model yet: `tally convert` adds one")
+        has_halves = role in DATA_ROLES
+        note("no model yet: `tally convert` adds one" if has_halves else "it keeps no model")
     else:
         show_table(ModelState.headings(), [state.cells() for state in states], right="versions")
 

@@ -156,6 +156,15 @@ def test_a_place_that_is_no_log_costs_one_line(tmp_path: Path) -> None:
     assert len(outcome.err.splitlines()) == 1
 
 
+def test_a_file_that_did_not_come_whole_is_named(federation: Federation, tmp_path: Path) -> None:
+    whole, part = tmp_path / "bank.tally", tmp_path / "part.tally"
+    well(tally("log", "export", whole, "--as", federation["bank"].folder.path))
+    part.write_bytes(whole.read_bytes()[:5000])
+    outcome = tally("audit", "verify", part)
+    assert outcome.code == 2
+    assert outcome.err == f"tally: {part} is cut short: ask for the whole file once more\n"
+
+
 def in_file(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

@@ -98,6 +98,15 @@ def test_only_a_mart_loads_contributions(trained: Path) -> None:
     assert "bank is a local: only a mart loads contributions" in refused.err
 
 
+def test_a_file_that_no_member_contributed_is_named(trained: Path) -> None:
+    (trained / "numbers.csv").write_text("id,calls\n1,2\n")
+    for file, told in {"numbers.csv": "is no contribution", "none": "No such file"}.items():
+        refused = tally("mart", "load", trained / file, "--as", trained / "mart")
+        assert refused.code == 2
+        assert told in refused.err
+        assert "Arrow" not in refused.err
+
+
 def test_text_is_refused_before_anything_is_written(trained: Path) -> None:
     (trained / "text.csv").write_text("id,job\n1,clerk\n")
     out = trained / "text.parquet"
