@@ -68,10 +68,8 @@ def demo(
 
     Your own data: --bank FILE --partner FILE, two tables about overlapping customers.
     """
-    configure_logging(logging.ERROR)  # the screen says what is worth a warning, once
-    console = Console(stderr=as_json, highlight=False)
-    name, bank_file, partner_file = _files(data, bank, partner)
-    day, chosen = _day(observed_on), _profile(profile)
+    (name, bank_file, partner_file), day = _files(data, bank, partner), _day(observed_on)
+    chosen = _profile(profile)
     options = DemoOptions(
         name=name,
         bank=SourceSettings(file=str(bank_file), id=identifier, label=label, observed_on=day),
@@ -84,8 +82,14 @@ def demo(
         key_bits=key_bits,
         mart=mart,
     )
+    _run(options, out, as_json=as_json)
+
+
+def _run(options: DemoOptions, out: Path, *, as_json: bool) -> None:
+    configure_logging(logging.ERROR)  # the screen says what is worth a warning, once
+    console = Console(stderr=as_json, highlight=False)
     show_headline(console, options)
-    printer = RoundPrinter(console, chosen)
+    printer = RoundPrinter(console, options.profile)
     summary = run_demo(options, printer, printer.say)
     if as_json:
         typer.echo(summary.model_dump_json(indent=1))
