@@ -57,7 +57,7 @@ class Log:
         with self._writing() as connection:
             transaction = LogTransaction(connection)
             yield transaction
-            transaction.store_head()
+            transaction.finish()
         if transaction.has_appended:
             self._wake()
             if self._bell:

@@ -18,7 +18,11 @@ LONGEST_REASON = 500
 
 
 class LogTransaction:
-    """The one writer of the log while it lasts; get it from `Log.transaction()`."""
+    """The one writer of the log while it lasts; get it from `Log.transaction()`.
+
+    What is appended waits here and goes to the database together, as few statements, before
+    anything that could ask for it and at the end: a way to a server costs more than a row.
+    """
 
     def __init__(self, connection: Statements) -> None:
         self._connection = connection
@@ -26,6 +30,8 @@ class LogTransaction:
         self._begun_at: int = connection.execute(statements.HEAD_LOCKED).scalar_one()
         self._head: int = self._begun_at
         self._stream_heads: dict[tuple[str, str], StreamHead | None] = {}
+        self._appended: list[dict[str, object]] = []
+        self._addressed: list[dict[str, object]] = []
 
     @property
     def has_appended(self) -> bool:
@@ -56,7 +62,7 @@ class LogTransaction:
         position = self._head + 1
         digest = digest_of(canonical)
         job = envelope.data.get("job") if envelope.is_private else envelope.stream
-        values = {
+        values: dict[str, object] = {
             "position": position,
             "event_id": envelope.id,
             "source": envelope.source,
@@ -68,16 +74,13 @@ class LogTransaction:
             "digest": digest,
             "canonical": canonical,
         }
-        self._connection.execute(statements.APPEND, values)
+        self._appended.append(values)
         self._head = position
         head = StreamHead(envelope.sequence, digest, envelope.time)
         self._stream_heads[envelope.source, envelope.stream] = head
-        if recipients:
-            rows = [
-                {"position": position, "recipient": name, "state": "pending", "attempts": 0}
-                for name in sorted(set(recipients))
-            ]
-            self._connection.execute(statements.ADDRESS, rows)
+        for name in sorted(set(recipients)):
+            address = {"position": position, "recipient": name, "state": "pending", "attempts": 0}
+            self._addressed.append(address)
         return position
 
     def cursor(self, name: str) -> int:
@@ -112,6 +115,7 @@ class LogTransaction:
         self, position: int, recipient: str, reason: str, park_after: int = PARK_AFTER
     ) -> bool:
         """Count a failed attempt; at `park_after` of them the delivery is parked: True then."""
+        self._write()
         delivery = {"of_position": position, "of_recipient": recipient}
         attempts = (self._connection.scalar(statements.ATTEMPTS, delivery) or 0) + 1
         state = "parked" if attempts >= park_after else "pending"
@@ -123,12 +127,14 @@ class LogTransaction:
 
         For a recipient who says that they have not arrived: it drops what it knows.
         """
+        self._write()
         numbers = {"first": first, "last": last}
         place = {"of_source": source, "of_stream": stream, "of_recipient": recipient}
         return int(self._connection.execute(statements.DELIVER_AGAIN, place | numbers).rowcount)
 
     def retry_parked(self) -> int:
         """Give every parked delivery a fresh start; returns how many there were."""
+        self._write()
         return int(self._connection.execute(statements.RETRY_PARKED).rowcount)
 
     def hold(
@@ -197,12 +203,24 @@ class LogTransaction:
             first = {**key, "count": 1, "first_time": now, "last_time": now}
             self._connection.execute(statements.REFUSE_FIRST, first)
 
-    def store_head(self) -> None:
-        """The last statement of the transaction; `Log.transaction()` calls it."""
+    def finish(self) -> None:
+        """The last statements of the transaction; `Log.transaction()` calls it."""
+        self._write()
         if self.has_appended:
             self._connection.execute(statements.MOVE_HEAD, {"position": self._head})
 
+    def _write(self) -> None:
+        """Bring what was appended to the database, events before their deliveries."""
+        for statement, rows in (
+            (statements.APPEND, self._appended),
+            (statements.ADDRESS, self._addressed),
+        ):
+            if rows:
+                self._connection.execute(statement, rows)
+                rows.clear()
+
     def _position_of(self, envelope: Envelope, canonical: bytes) -> int:
+        self._write()
         place = {
             "of_source": envelope.source,
             "of_stream": envelope.stream,
@@ -214,6 +232,7 @@ class LogTransaction:
         return int(row.position)
 
     def _settle(self, position: int, recipient: str, **values: Any) -> None:  # noqa: ANN401
+        self._write()
         delivery = {"of_position": position, "of_recipient": recipient}
         change = self._connection.execute(statements.SETTLE, delivery | values)
         if change.rowcount == 0:
