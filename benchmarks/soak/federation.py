@@ -1,7 +1,5 @@
 """Three parties as processes over one RabbitMQ, each behind a wire of its own, and their logs."""
 
-import csv
-import gzip
 import json
 import os
 import re
@@ -15,21 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.few_customers import few_customers
 from events.lifecycle import TrainingFailed
 from events.models import ModelSaved
 from party.jobs import job_history
 from party.opening import Party, open_party
 from party.requesting import request_training
-from party.sources import SourceSettings
 from store.errors import StoreError
-from tallystick.demo.federation import DemoOptions, create_parties, demo_terms
+from tallystick.demo.federation import create_parties, demo_terms
 from tests.brokers import PrivateBroker
 from tests.databases import PrivatePostgres
 from tests.proxies import TcpProxy
 from tests.store.conftest import fresh_postgres_log
 
 NAMES = ("bank", "partner", "arbiter")
-DATA = Path(__file__).parents[2] / "tallystick" / "data"
 START_SECONDS, QUIET_SECONDS = 120, 60
 ON_POSTGRESQL = "partner"
 
@@ -56,7 +53,7 @@ class Federation:
         self.wires = {name: TcpProxy(broker.port) for name in NAMES}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._outputs = {name: (folder / f"{name}.out").open("ab") for name in NAMES}
-        self._options = _options(folder, customers)
+        self._options = few_customers(folder, customers)
         self._folders = create_parties(self._options)
         for name, path in self._folders.items():
             url = broker.amqp_url.replace(f":{broker.port}/", f":{self.wires[name].port}/")
@@ -165,34 +162,6 @@ class Federation:
             if model.pop("model_id", None) == job:
                 return json.dumps(model, sort_keys=True)
         return ""
-
-
-def _options(folder: Path, customers: int) -> DemoOptions:
-    """So many of the customers of `term_deposit` that both sides have."""
-    tables = {}
-    for side in ("bank", "partner"):
-        with gzip.open(DATA / f"term_deposit_{side}.csv.gz", "rt", newline="") as file:
-            tables[side] = list(csv.reader(file))
-    both = sorted(
-        {row[0] for row in tables["bank"][1:]} & {row[0] for row in tables["partner"][1:]}
-    )
-    kept = set(both[:customers])
-    for side, (header, *rows) in tables.items():
-        with (folder / f"{side}.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([header, *(row for row in rows if row[0] in kept)])
-    bank_source, partner_source = (
-        SourceSettings.model_validate({"file": str(folder / f"{side}.csv")}) for side in tables
-    )
-    out = folder / "parties"
-    out.mkdir()
-    return DemoOptions(
-        name="term_deposit",
-        bank=bank_source,
-        partner=partner_source,
-        out=out,
-        key_bits=512,
-        leak_budget=2.0,
-    )
 
 
 def copy_folder(source: Path, target: Path) -> None:

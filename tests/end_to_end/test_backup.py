@@ -1,11 +1,14 @@
 """Backup while a party works, and restore, as docs/operations.md says (D2): nothing has to stop."""
 
+import json
+import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,18 +17,25 @@ import pytest
 
 from audit.opening import open_log
 from audit.verification import verify
+from benchmarks.few_customers import few_customers
+from events.event import Event
+from events.models import ModelSaved
+from events.rounds import RoundCompleted
+from events.terms import Terms
 from party.doctor import State, examine
 from party.folder import PartyFolder
+from party.jobs import job_history
+from party.opening import Party
+from party.requesting import request_training
 from party.settings import log_address, read_settings
+from tallystick.demo.federation import create_parties, demo_terms, running
 from tests.brokers import PrivateBroker
 from tests.databases import find_programs
-from tests.end_to_end.test_real_federation import (
-    model_of,
-    parties_at_work,
-    set_up,
-    train,
-    wait_for_first_round,
-)
+from tests.store.conftest import fresh_postgres_log
+
+CUSTOMERS = 600
+FINISH_SECONDS = 240
+DATA_PARTIES = ("bank", "partner")
 
 # What is made anew, or means nothing on another day.
 NOT_KEPT = ("log.sqlite*", "views.sqlite*", "bells", "pulses", "spool", "incoming", "*.lock")
@@ -60,6 +70,37 @@ def restore_postgresql(folder: PartyFolder, backup: Path) -> None:
     subprocess.run([*command, "-d", "postgres", str(backup)], check=True)
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where the parties are, what they agree on, and who carries it."""
+
+    paths: Mapping[str, Path]
+    terms: Terms
+    broker: str
+
+    @contextmanager
+    def at_work(self) -> Iterator[Mapping[str, Party]]:
+        """Each with all its pumps, over the broker."""
+        with running(self.paths, self.broker) as parties:
+            yield parties
+
+    def model(self, job: str) -> list[dict[str, object]]:
+        """Each party's model file, but for the job's name."""
+        files = [self.paths[name] / "models" / f"{job}.json" for name in DATA_PARTIES]
+        models = [json.loads(file.read_text()) for file in files]
+        assert all(model.pop("model_id") == job for model in models)
+        return models
+
+
+def wait_for(parties: Mapping[str, Party], job: str, event: type[Event]) -> None:
+    """Until the log of each party with data says so; asked seldom, for they share a process."""
+    give_up = time.monotonic() + FINISH_SECONDS
+    logs = [parties[name].log for name in DATA_PARTIES]
+    while not all(job_history(log, job).has(event) for log in logs):
+        assert time.monotonic() < give_up, f"{job} got stuck"
+        time.sleep(0.1)
+
+
 KINDS: dict[str, tuple[Callable[[PartyFolder, Path], None], Callable[[PartyFolder, Path], None]]]
 KINDS = {
     "bank": (back_up_sqlite, restore_sqlite),
@@ -67,26 +108,37 @@ KINDS = {
 }
 
 
+@pytest.fixture
+def folders(tmp_path: Path, rabbitmq: PrivateBroker, postgres_url: str) -> Folders:
+    """Three parties on RabbitMQ, the partner's log on PostgreSQL."""
+    options = few_customers(tmp_path, CUSTOMERS)
+    paths = create_parties(options)
+    for name, path in paths.items():
+        settings = path / "party.toml"
+        text = f'broker = "{rabbitmq.amqp_url}"\n'
+        if name == "partner":
+            text += f'store = "{fresh_postgres_log(postgres_url)}"\n'
+        settings.write_text(text + re.sub(r"(?m)^(broker|store) = .*\n", "", settings.read_text()))
+    return Folders(paths, demo_terms(options, paths), rabbitmq.amqp_url)
+
+
 @pytest.mark.parametrize("name", list(KINDS))
 def test_a_party_restored_from_a_backup_of_yesterday_trains_again(
-    name: str,
-    rabbitmq: PrivateBroker,
-    postgres_url: str,
-    finished_demo: Path,
-    tmp_path: Path,
+    name: str, folders: Folders, tmp_path: Path
 ) -> None:
     """Given a backup taken in the midst of a training, when the party's folder and database are
-    lost after it, then the restored log is whole, and the next training gives the demo's model.
+    lost after it, then the restored log is whole, and the next training gives the same model.
     """
     back_up, restore = KINDS[name]
-    set_up(tmp_path, rabbitmq, postgres_url)
-    folder, kept, database = PartyFolder(tmp_path / name), tmp_path / "kept", tmp_path / "database"
-    with parties_at_work(tmp_path), ThreadPoolExecutor(1) as pool:
-        training = pool.submit(train, tmp_path)
-        wait_for_first_round(tmp_path)
+    folder = PartyFolder(folders.paths[name])
+    kept, database = tmp_path / "kept", tmp_path / "database"
+    with folders.at_work() as parties:
+        request_training(parties["bank"], "first", folders.terms)
+        wait_for(parties, "first", RoundCompleted)
         back_up(folder, database)  # the log first: every payload it names is there already
         shutil.copytree(folder.path, kept, ignore=shutil.ignore_patterns(*NOT_KEPT))
-        assert training.result().returncode == 0
+        wait_for(parties, "first", ModelSaved)
+    before = folders.model("first")
 
     shutil.rmtree(folder.path)
     kept.rename(folder.path)
@@ -96,15 +148,7 @@ def test_a_party_restored_from_a_backup_of_yesterday_trains_again(
     well = {one.check for one in examine(folder.path) if one.state is not State.FAIL}
     assert well >= {"permissions", "keys", "cards", "database", "payloads", "broker"}
 
-    with parties_at_work(tmp_path):
-        again = train(tmp_path, "--job", "second")
-    assert again.returncode == 0, again.stderr
-    assert model_of_job(tmp_path, "bank", "second") == model_of(finished_demo, "bank")
-
-
-def model_of_job(folder: Path, name: str, job: str) -> dict[str, object]:
-    """As `model_of`, of one job among several."""
-    others = [file for file in (folder / name / "models").glob("*.json") if job not in file.name]
-    for file in others:
-        file.unlink()
-    return model_of(folder, name)
+    with folders.at_work() as parties:
+        request_training(parties["bank"], "second", folders.terms)
+        wait_for(parties, "second", ModelSaved)
+    assert folders.model("second") == before
