@@ -94,6 +94,14 @@ class SimulatedParty:
         assert self.history is not None
         return self.history.one(kind, **fields).event
 
+    def place_of(self, kind: type[Event], source: str) -> int:
+        """Of the first such event among all that the party knows."""
+        return next(
+            place
+            for place, fact in enumerate(self.facts)
+            if type(fact.event) is kind and fact.source == source
+        )
+
 
 class Simulation:
     """Parties, one job, and a seed that decides who is fast and what arrives first."""

@@ -53,9 +53,7 @@ def read_gradient_boosting(
 ) -> TreeModel:
     """GradientBoostingClassifier and -Regressor: a base, and trees times the learning rate."""
     state = estimator.state
-    classes = classes_of(estimator) if is_classifier(estimator) else 0
-    if state["loss"] not in ({"log_loss"} if classes else SQUARED):
-        raise ModelFileError(f"gradient boosting of loss {state['loss']} is not supported")
+    classes = _boosted_classes(estimator)
     rate, rounds = float(plain(state["learning_rate"])), array(state["estimators_"])
     trees = [
         Tree(output=output, nodes=_nodes(member, lambda value: value.ravel() * rate))
@@ -79,9 +77,7 @@ def read_histogram_boosting(
 ) -> TreeModel:
     """HistGradientBoostingClassifier and -Regressor, without categorical features."""
     state = estimator.state
-    classes = classes_of(estimator) if is_classifier(estimator) else 0
-    if state["loss"] not in ({"log_loss"} if classes else SQUARED):
-        raise ModelFileError(f"gradient boosting of loss {state['loss']} is not supported")
+    classes = _boosted_classes(estimator)
     if state.get("_preprocessor") is not None:
         raise ModelFileError("histogram gradient boosting of categories is not supported")
     trees = [
@@ -99,6 +95,15 @@ def read_histogram_boosting(
         base=tuple(floats(state["_baseline_prediction"]).ravel().tolist()),
         **_with_inputs(trees, inputs),
     )
+
+
+def _boosted_classes(estimator: Record) -> int:
+    """0 for a regression."""
+    classes = classes_of(estimator) if is_classifier(estimator) else 0
+    loss = estimator.state["loss"]
+    if loss not in ({"log_loss"} if classes else SQUARED):
+        raise ModelFileError(f"gradient boosting of loss {loss} is not supported")
+    return classes
 
 
 def _combination(classes: int) -> str:

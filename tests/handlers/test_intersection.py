@@ -18,13 +18,13 @@ from events.lifecycle import TrainingFailed, TrainingRequested
 from events.preparation import IdentifiersPosted, RowsAligned
 from events.rounds import ParametersUpdated
 from handlers import posted
-from handlers.drafts import Decision, Draft
 from handlers.history import History
 from handlers.prepared import own_snapshot
 from handlers.preparing import common_rows
 from handlers.reactions import decide
 from paillier.keys import PrivateKey
 from tests.handlers.conftest import federation_rows
+from tests.handlers.decisions import protocol_failure
 from tests.simulation import OPEN_POLICY, Rows, SimulatedParty, Simulation, job_terms
 
 SHORTER = {"rows": 100, "training_rows": 60, "held_out_rows": 40}
@@ -192,22 +192,6 @@ def test_a_set_that_is_too_large_is_declined(key: PrivateKey) -> None:
     assert "225 customers are more than this party compares" in failure.detail
 
 
-def place_of(party: SimulatedParty, kind: type[Event], source: str) -> int:
-    return next(
-        place
-        for place, fact in enumerate(party.facts)
-        if type(fact.event) is kind and fact.source == source
-    )
-
-
-def detail_of(decision: Decision) -> str:
-    (drafted, *_) = decision
-    assert isinstance(drafted, Draft)
-    assert isinstance(drafted.event, TrainingFailed)
-    assert drafted.event.code == "protocol"
-    return drafted.event.detail
-
-
 def told_otherwise(
     federation: Simulation,
     reader: str,
@@ -219,14 +203,14 @@ def told_otherwise(
 ) -> str:
     """What the reader says when this message has another payload or body than it had."""
     party = federation[reader]
-    place = place_of(party, kind, source)
+    place = party.place_of(kind, source)
     fact = party.facts[place]
     envelope = fact.envelope
     if content is not None:
         envelope = with_content(party, envelope, content)
     altered = Fact(envelope, fact.event.model_copy(update=changes))
     history = History(federation.job, [*party.facts[:place], altered])
-    return detail_of(decide(party.role, history, altered, party.own))
+    return protocol_failure(decide(party.role, history, altered, party.own))
 
 
 def with_content(party: SimulatedParty, envelope: Envelope, content: bytes) -> Envelope:
@@ -238,7 +222,7 @@ def with_content(party: SimulatedParty, envelope: Envelope, content: bytes) -> E
 
 def content_of(federation: Simulation, reader: str, kind: type[Event], source: str) -> bytes:
     party = federation[reader]
-    fact = party.facts[place_of(party, kind, source)]
+    fact = party.facts[party.place_of(kind, source)]
     return party.own.read(fact.envelope.payloads[0])
 
 
@@ -284,14 +268,14 @@ def test_identifiers_that_repeat_are_refused_before_anything_is_matched(
 ) -> None:
     tags = content_of(federation, "bank", DoublyBlindedIdentifiersReturned, "partner-1")
     party = federation["bank"]
-    place = place_of(party, IntersectionComputed, "bank")
+    place = party.place_of(IntersectionComputed, "bank")
     facts = list(party.facts[:place])
-    returned = place_of(party, DoublyBlindedIdentifiersReturned, "partner-1")
+    returned = party.place_of(DoublyBlindedIdentifiersReturned, "partner-1")
     repeated = with_content(party, facts[returned].envelope, tags[:16] + tags[:-16])
     facts[returned] = Fact(repeated, facts[returned].event)
     last = next(fact for fact in reversed(facts) if "Blinded" in fact.envelope.type)
     history = History(federation.job, facts)
-    assert "partner-1 posts identifiers that repeat" in detail_of(
+    assert "partner-1 posts identifiers that repeat" in protocol_failure(
         decide(party.role, history, last, party.own)
     )
 
@@ -312,10 +296,10 @@ def test_keyed_hashes_have_no_place_in_a_job_that_agreed_on_an_intersection(
 ) -> None:
     hashed = Simulation(job_terms(), federation_rows(), key).run()
     party = hashed["bank"]
-    place = place_of(party, IdentifiersPosted, "partner")
+    place = party.place_of(IdentifiersPosted, "partner")
     facts = [agreed_on_psi(fact) for fact in party.facts[: place + 1]]
     history = History(hashed.job, facts)
-    detail = detail_of(decide(party.role, history, facts[-1], party.own))
+    detail = protocol_failure(decide(party.role, history, facts[-1], party.own))
     assert detail == "partner says IdentifiersPosted in a job whose alignment is psi"
 
 
@@ -334,7 +318,7 @@ def test_a_participant_posts_nothing_before_the_banks_whole_set_is_there(
     terms = job_terms(maximum_rounds=1, alignment="psi")
     federation = Simulation(terms, federation_rows(), key).run()
     party = federation["bank"]
-    place = place_of(party, BlindedIdentifiersPosted, "partner")
+    place = party.place_of(BlindedIdentifiersPosted, "partner")
     early = party.facts[place]
     facts = [
         fact
@@ -342,7 +326,7 @@ def test_a_participant_posts_nothing_before_the_banks_whole_set_is_there(
         if not (isinstance(fact.event, BlindedIdentifiersPosted) and fact.event.batch == 3)
     ]
     history = History(federation.job, [*facts, early])
-    detail = detail_of(decide(party.role, history, early, party.own))
+    detail = protocol_failure(decide(party.role, history, early, party.own))
     assert "before bank has posted all" in detail
 
 
@@ -358,7 +342,7 @@ def test_rows_that_repeat_or_never_were_are_refused(change: Any, federation: Sim
     )
     positions = np.frombuffer(party.own.read(told[1].payload("positions")), "<i8")
     hostile = np.array(change(positions.tolist()), "<i8").tobytes()
-    facts = list(party.facts[: place_of(party, RowsAligned, "bank") + 1])
+    facts = list(party.facts[: party.place_of(RowsAligned, "bank") + 1])
     facts[told[0]] = Fact(with_content(party, told[1].envelope, hostile), told[1].event)
     history = History(federation.job, facts)
-    assert "the aligned rows" in detail_of(decide(party.role, history, facts[-1], party.own))
+    assert "the aligned rows" in protocol_failure(decide(party.role, history, facts[-1], party.own))

@@ -14,13 +14,13 @@ from events.preparation import DataPrepared, IdentifiersPosted, RowsAligned
 from events.rounds import ParametersUpdated
 from handlers import mart
 from handlers.alignment import handles_of
-from handlers.drafts import Decision, Draft
 from handlers.history import History
 from handlers.prepared import VARIABLES, own_snapshot
 from handlers.preparing import common_rows
 from handlers.reactions import decide
 from paillier.keys import PrivateKey
 from tests.handlers.conftest import federation_rows
+from tests.handlers.decisions import protocol_failure
 from tests.simulation import (
     MART_KEY,
     OPEN_POLICY,
@@ -206,21 +206,6 @@ def test_a_mart_has_a_job_of_its_own_kind(changes: dict[str, Any], words: str) -
         job_terms(mart=True, **changes)
 
 
-def place_of(party: SimulatedParty, kind: type[Event], source: str) -> int:
-    return next(
-        place
-        for place, fact in enumerate(party.facts)
-        if type(fact.event) is kind and fact.source == source
-    )
-
-
-def detail_of(decision: Decision) -> str:
-    (drafted, *_) = decision
-    assert isinstance(drafted, Draft)
-    assert isinstance(drafted.event, TrainingFailed)
-    return drafted.event.detail
-
-
 @pytest.mark.parametrize(
     ("reader", "kind", "source", "changes", "words"),
     [
@@ -248,11 +233,11 @@ def test_a_body_that_cannot_be_is_blamed_on_who_said_it(
     federation: Simulation,
 ) -> None:
     party = federation[reader]
-    place = place_of(party, kind, source)
+    place = party.place_of(kind, source)
     fact = party.facts[place]
     altered = Fact(fact.envelope, fact.event.model_copy(update=changes))
     history = History(federation.job, [*party.facts[:place], altered])
-    detail = detail_of(decide(party.role, history, altered, party.own))
+    detail = protocol_failure(decide(party.role, history, altered, party.own))
     assert detail.startswith(source)
     assert words in detail
 
@@ -269,7 +254,7 @@ def test_a_payload_that_cannot_be_is_blamed_on_who_sent_it(
     reader: str, kind: type[Event], source: str, hostile: Any, words: str, federation: Simulation
 ) -> None:
     party = federation[reader]
-    place = place_of(party, kind, source)
+    place = party.place_of(kind, source)
     fact = party.facts[place]
     (told,) = fact.envelope.payloads
     content = hostile(party.own.read(told))
@@ -277,7 +262,7 @@ def test_a_payload_that_cannot_be_is_blamed_on_who_sent_it(
     altered = Fact(fact.envelope.model_copy(update={"payloads": (reference,)}), fact.event)
     party.own.forget(federation.job)
     history = History(federation.job, [*party.facts[:place], altered])
-    detail = detail_of(decide(party.role, history, altered, party.own))
+    detail = protocol_failure(decide(party.role, history, altered, party.own))
     party.own.forget(federation.job)
     assert words in detail
     assert source in detail
