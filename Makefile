@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-for-tests check
 	@tests/install-servers.sh $(abspath $(VENV))
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --durations 25
 
 check: $(VENV)/installed-for-tests
 	@$(BIN)/ruff format --check .
