@@ -23,11 +23,14 @@ from events.preparation import DataSnapshotted
 from events.pruning import PayloadsPruned
 from events.rounds import MaskedResultDecrypted
 from events.terms import Agreement, Terms
+from events.versions import Versions
 from events.vocabulary import Frozen, Role
+from handlers.agreement import spoken
 from handlers.history import History
 from handlers.local import training_request
 from handlers.own import Own, secret_commitment
 from handlers.policy import Policy
+from handlers.protocol_versions import SPOKEN
 from handlers.snapshot import encode_snapshot
 from paillier.keys import PrivateKey
 from party.choosing import SourceSettings
@@ -84,6 +87,7 @@ class Material:
     keys: Mapping[str, PrivateKey] = field(default_factory=dict, repr=False)
     mart_key: bytes | None = field(default=None, repr=False)
     threads: int = 1
+    speaks: Versions = SPOKEN
 
 
 def reexecute_job(copy: LogCopy, material: Material) -> JobReexecution:
@@ -190,6 +194,7 @@ def _own(copy: LogCopy, history: History, material: Material, role: Role) -> Own
         private_key=private_key,
         mart_key=lambda: material.mart_key or b"",
         threads=material.threads,
+        speaks=spoken(history).get(copy.party, material.speaks),
     )
 
 
@@ -206,6 +211,7 @@ def policy_that_allows(terms: Terms) -> Policy:
         accept_short_keys=True,
         intersections_per_day=sys.maxsize,
         largest_set=sys.maxsize,
+        escrows=terms.escrows,
     )
 
 

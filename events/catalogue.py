@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
 from events import (
@@ -21,6 +21,7 @@ from events import (
     rounds,
     witness,
 )
+from events.downcasters import DOWNCASTERS, Downcaster
 from events.envelope import Envelope, PayloadReference
 from events.errors import CatalogueError, EnvelopeError, UnknownEventError
 from events.event import Event
@@ -52,15 +53,17 @@ class Fact(Generic[EventType]):
 
 
 class Catalogue:
-    """Types by name, and the upcasters from each old schema version to the next."""
+    """Types by name, and the way from each old schema version to the next, and sometimes back."""
 
     def __init__(
         self,
         types: Iterable[type[Event]],
         upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+        downcasters: Mapping[tuple[str, int], Downcaster] | None = None,
     ) -> None:
         self.types: dict[str, type[Event]] = {}
         self.upcasters = dict(upcasters or {})
+        self.downcasters = dict(downcasters or {})
         for kind in types:
             if kind.type_name() in self.types:
                 raise CatalogueError(f"two events are called {kind.type_name()}")
@@ -92,11 +95,8 @@ class Catalogue:
     def read(self, envelope: Envelope) -> Fact[Event]:
         """The typed event, upcast to today's schema. Raises UnknownEventError, EnvelopeError."""
         kind = self.type_of(envelope)
-        body = envelope.data
-        for version in range(envelope.schemaversion, kind.VERSION):
-            body = self.upcasters[kind.type_name(), version](dict(body))
         try:
-            event = kind.model_validate_json(to_json(body))
+            event = self._upcast(kind, envelope.data, envelope.schemaversion)
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors()})
             raise EnvelopeError(
@@ -105,6 +105,26 @@ class Catalogue:
             ) from None
         self._check_payloads(event, envelope)
         return Fact(envelope, event)
+
+    def write(self, event: Event, version: int) -> dict[str, JsonValue]:
+        """The body in this schema version. Raises EnvelopeError: it cannot be said in that."""
+        body: dict[str, JsonValue] = event.model_dump(mode="json")
+        if version == event.VERSION:
+            return body
+        kind = type(event)
+        for newer in range(event.VERSION, version, -1):
+            downcaster = self.downcasters.get((kind.type_name(), newer))
+            if downcaster is None:
+                raise EnvelopeError(f"{kind.type_name()} cannot be said in version {version}")
+            body = downcaster(body)
+        if self._upcast(kind, body, version) != event:
+            raise EnvelopeError(f"what this {kind.type_name()} says is newer than {version}")
+        return body
+
+    def _upcast(self, kind: type[Event], body: dict[str, JsonValue], version: int) -> Event:
+        for older in range(version, kind.VERSION):
+            body = self.upcasters[kind.type_name(), older](dict(body))
+        return kind.model_validate_json(to_json(body))
 
     def _check_payloads(self, event: Event, envelope: Envelope) -> None:
         rules = event.rules()
@@ -183,4 +203,5 @@ CATALOGUE = Catalogue(
         witness.CheckpointDisputed,
     ],
     UPCASTERS,
+    DOWNCASTERS,
 )

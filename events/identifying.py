@@ -101,6 +101,7 @@ class IdentificationRequested(Opening):
     places of the rows among the customers held out, int64.
     """
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = DATA_ROLES
     PAYLOADS: ClassVar = payload_rules(
         order=kept("json", "the customers' ids, or places, in the order of the rows"),

@@ -7,6 +7,7 @@ from pydantic import Field
 from events.event import Event, payload_rules, sealed_to
 from events.opening import Ending, Opening
 from events.terms import Terms
+from events.versions import ONLY_THE_FIRST, Versions
 from events.vocabulary import DATA_ROLES, Digest, PartyName, Role
 
 FailureCode = Literal[
@@ -39,7 +40,7 @@ class TrainingFailed(Ending):
 class TrainingRequested(Opening):
     """The local party asks for a joint model. The commitments bind it to its secret and data."""
 
-    VERSION: ClassVar = 2
+    VERSION: ClassVar = 3
     ISSUERS: ClassVar = frozenset({Role.LOCAL})
     PAYLOADS: ClassVar = payload_rules(
         alignment_key=sealed_to(
@@ -56,13 +57,17 @@ class TrainingRequested(Opening):
 
 
 class TrainingAccepted(Event):
-    """A member agrees to the terms; a data party also commits to its data (requirements A3, D4)."""
+    """A member agrees to the terms; a data party also commits to its data (requirements A3, D4).
 
-    VERSION: ClassVar = 2
+    The job runs in the newest version of the protocol that all members speak.
+    """
+
+    VERSION: ClassVar = 3
     ISSUERS: ClassVar = ANSWERING
     customers: int = Field(ge=0)
     secret_commitment: Digest
     data_commitment: Digest | None
+    speaks: Versions = ONLY_THE_FIRST
 
 
 class TrainingDeclined(Event):

@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 from events.event import Event
 from events.terms import Agreement
+from events.versions import ONLY_THE_FIRST, Versions
 
 
 class Ending(Event):
@@ -14,9 +15,13 @@ class Ending(Event):
 
 
 class Opening(Event):
-    """The first shared event of a stream; all that follows is said by its members, to them all."""
+    """The first shared event of a stream; all that follows is said by its members, to them all.
+
+    `speaks` offers the versions of the protocol that the stream may run in.
+    """
 
     terms: Agreement
+    speaks: Versions = ONLY_THE_FIRST
 
     @abstractmethod
     def ended(self, code: str, detail: str) -> Ending:

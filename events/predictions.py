@@ -88,6 +88,7 @@ class PredictionRequested(Opening):
     under this key, in order (16 bytes each). `task-PARTY` is opened by that party alone.
     """
 
+    VERSION: ClassVar = 2
     ISSUERS: ClassVar = ASKING_ROLES
     PAYLOADS: ClassVar = payload_rules(
         order=kept("json", "the customers' ids in order, and what the initiator does with scores"),

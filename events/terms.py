@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from events.escrow import MOST_ESCROWS, EscrowCard
 from events.event import PayloadRule
 from events.vocabulary import DATA_ROLES, Frozen, PartyName, Role
 
@@ -82,7 +83,8 @@ class Terms(Agreement):
     """One training job, as signed by the party that asked for it.
 
     `rows_per_ciphertext` customers share a ciphertext, fewer where the key has no room for them;
-    None lets the counted work decide. Only where the residual scales all customers alike.
+    None lets the counted work decide. Only where the residual scales all customers alike. What is
+    sealed for a member can be opened by the `escrows` as well.
     """
 
     kind: Kind = "logistic"
@@ -102,10 +104,13 @@ class Terms(Agreement):
     key_bits: int = Field(default=2048, ge=256, le=8192)
     short_key_for_tests: bool = False
     rows_per_ciphertext: int | None = Field(default=None, ge=1, le=1000)
+    escrows: tuple[EscrowCard, ...] = Field(default=(), max_length=MOST_ESCROWS)
 
     @model_validator(mode="after")
     def _members_make_a_job(self) -> "Terms":
         check_names_differ(self.members)
+        if len({escrow.name for escrow in self.escrows}) != len(self.escrows):
+            raise ValueError("an escrow is named twice")
         for role, least, most in (
             (Role.LOCAL, 1, 1),
             (Role.ARBITER, 1, 1),

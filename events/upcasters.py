@@ -23,7 +23,11 @@ def _as_it_stands(body: JsonBody) -> JsonBody:
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("TrainingRequested", 1): _columns_and_ciphertexts_were_single,
+    ("TrainingRequested", 2): _as_it_stands,
     ("TrainingAccepted", 1): _as_it_stands,
+    ("TrainingAccepted", 2): _as_it_stands,
+    ("PredictionRequested", 1): _as_it_stands,
+    ("IdentificationRequested", 1): _as_it_stands,
     ("TrainingDeclined", 1): _as_it_stands,
     ("TrainingFailed", 1): _as_it_stands,
     ("DataSnapshotted", 1): _as_it_stands,

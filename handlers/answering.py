@@ -5,6 +5,7 @@ from events.intersection import IntersectionsCounted
 from events.lifecycle import TrainingAccepted, TrainingDeclined, TrainingRequested, WorkFailed
 from events.preparation import DataSnapshotted
 from events.vocabulary import Role
+from handlers.agreement import to_be_told
 from handlers.drafts import Decision, Draft, Work, draft
 from handlers.history import History
 from handlers.own import Own, secret_commitment
@@ -47,6 +48,7 @@ def accepted(history: History, own: Own, customers: int, data: str | None) -> Dr
         customers=customers,
         secret_commitment=secret_commitment(own.secret, history.job),
         data_commitment=data,
+        speaks=to_be_told(history, own.speaks),
     )
     return draft(event, history.job, history.terms)
 

@@ -22,6 +22,7 @@ from events.rounds import (
     RoundCompleted,
     StopFlagRaised,
 )
+from handlers.agreement import to_be_told
 from handlers.drafts import Decision, Draft, Work, blob, draft
 from handlers.errors import ProtocolError
 from handlers.handler import Reactions
@@ -43,6 +44,7 @@ def answer_request(history: History, fact: Fact[TrainingRequested], own: Own) ->
         customers=0,
         secret_commitment=secret_commitment(own.secret, history.job),
         data_commitment=None,
+        speaks=to_be_told(history, own.speaks),
     )
     return [draft(accepted, history.job, terms)]
 

@@ -18,6 +18,7 @@ from events.opening import Ending, Opening
 from events.predictions import PredictionRequested
 from events.rounds import RoundCompleted
 from events.vocabulary import Role
+from handlers.agreement import check_version
 from handlers.alignment import HANDLE_BYTES
 from handlers.errors import ProtocolError
 from handlers.history import History
@@ -47,6 +48,7 @@ def check_conformance(history: History, fact: Fact[Event]) -> None:
         raise ProtocolError(
             f"{fact.source} says {fact.event.type_name()}, which has no place in {protocol.name}"
         )
+    check_version(history, fact)
     _check_said_once(protocol, history, fact)
     _check_after(protocol, history, fact)
     _check_round(history, fact)

@@ -89,6 +89,10 @@ class History:
         """The shared fact in this place of its issuer's stream."""
         return self._shared.get((source, sequence))
 
+    def shared(self) -> Iterable[Fact[Event]]:
+        """Everything that all members have, as it came here."""
+        return self._shared.values()
+
     def heads(self) -> dict[str, Fact[Event]]:
         """The newest shared fact of every issuer."""
         heads: dict[str, Fact[Event]] = {}

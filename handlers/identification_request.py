@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from events.identifying import IdentificationRequested, IdentificationTerms
 from events.predictions import task_of
+from events.versions import only
 from handlers.alignment import HANDLE_BYTES
 from handlers.drafts import Draft, blob, draft
 from handlers.errors import ProtocolError
@@ -95,7 +96,9 @@ def _request(
     digest = hashlib.sha256(order).digest()
     handles = own.generator(job, "row handles", digest).bytes(HANDLE_BYTES * terms.rows)
     asked = IdentificationRequested(
-        terms=terms, secret_commitment=secret_commitment(own.secret, job)
+        terms=terms,
+        secret_commitment=secret_commitment(own.secret, job),
+        speaks=only(own.speaks.newest),
     )
     told = [blob(task_of(name), content) for name, content in tasks.items()]
     return draft(

@@ -19,6 +19,7 @@ from events.predictions import (
     PredictionTerms,
     task_of,
 )
+from events.versions import only
 from handlers.drafts import Decision, Draft, blob, draft
 from handlers.errors import ProtocolError
 from handlers.handler import Reactions
@@ -53,7 +54,9 @@ def prediction_request(terms: PredictionTerms, own: Own, order: Order, job: str)
         for name in terms.asked
     ]
     requested = PredictionRequested(
-        terms=terms, secret_commitment=secret_commitment(own.secret, job)
+        terms=terms,
+        secret_commitment=secret_commitment(own.secret, job),
+        speaks=only(own.speaks.newest),
     )
     return draft(requested, job, terms, blob("order", kept), *tasks)
 

@@ -36,6 +36,7 @@ from events.rounds import (
 )
 from events.terms import Terms
 from events.vocabulary import Role
+from handlers.agreement import offer
 from handlers.alignment import common_handles, join_handles, rows_of, split_handles
 from handlers.announcing import announce_rows, check_overlap
 from handlers.awaited import awaited_by_training
@@ -80,6 +81,7 @@ def training_request(
         customers=customers,
         secret_commitment=secret_commitment(own.secret, job),
         data_commitment=data.commitment,
+        speaks=offer(terms, own.speaks),
     )
     size = ALIGNMENT_KEY_BYTES if terms.alignment == "hash" else 0
     key = own.generator(job, "alignment key", data.commitment).bytes(size)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from events.envelope import PayloadReference
+from events.versions import Versions
 from handlers.drafts import Draft, Payload
 from handlers.errors import JobError, SecretMissingError
 from handlers.policy import Policy
+from handlers.protocol_versions import SPOKEN
 from paillier.feature_blocks import Workers
 from paillier.generator import DeterministicGenerator
 from paillier.keys import PrivateKey
@@ -49,6 +51,7 @@ class Own:
     mart_key: Callable[[], bytes] = field(default=_no_mart_key, repr=False, compare=False)
     workers: Workers | None = field(default=None, repr=False, compare=False)
     converts: bool = False
+    speaks: Versions = SPOKEN
     remembered: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, reference: PayloadReference) -> bytes:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from events.escrow import EscrowCard
 from events.terms import Alignment, Kind, Profile, Terms
 from events.vocabulary import Frozen, PartyName
 
@@ -18,6 +19,7 @@ class Policy(Frozen):
     Customers are identified for `identification_requesters`, each at most `labels_per_customer`
     times by one model: every label says on which side of a threshold a customer is. What was
     compared, F, is told with two digits only where every party says `release_scores`.
+    Escrows open all that a job's members seal for each other: none is accepted but `escrows`.
     """
 
     requesters: tuple[PartyName, ...] = ()
@@ -37,6 +39,7 @@ class Policy(Frozen):
     identification_requesters: tuple[PartyName, ...] = ()
     labels_per_customer: int = Field(default=10, ge=0)
     release_scores: bool = False
+    escrows: tuple[EscrowCard, ...] = ()
 
 
 def refusal(terms: Terms, policy: Policy) -> str | None:
@@ -72,5 +75,13 @@ def refusal(terms: Terms, policy: Policy) -> str | None:
             terms.key_bits < 2048 and not policy.accept_short_keys,
             f"a key of {terms.key_bits} bits is too short (accept_short_keys is for tests)",
         ),
+        (
+            not set(terms.escrows) <= set(policy.escrows),
+            f"this party's policy knows no escrow {_strangers(terms, policy)} with such a key",
+        ),
     )
     return next((reason for applies, reason in objections if applies), None)
+
+
+def _strangers(terms: Terms, policy: Policy) -> str:
+    return ", ".join(escrow.name for escrow in terms.escrows if escrow not in policy.escrows)

@@ -22,6 +22,7 @@ from handlers import (
     participant,
     scorer,
 )
+from handlers.agreement import check_can_speak, common_versions
 from handlers.conformance import check_conformance
 from handlers.drafts import Decision, Draft, draft
 from handlers.errors import JobError, ProtocolError, RegistryError
@@ -103,6 +104,9 @@ def decide(role: Role, history: History, fact: Fact[Event], own: Own) -> Decisio
     handler = reactions.get(type(fact.event))
     try:
         check_conformance(history, fact)
+        check_can_speak(history, fact, own.name, own.speaks)
+        if common_versions(history) is None:
+            return []  # whoever asked says so
         return handler(history, fact, own) if handler else []
     except JobError as error:
         if history.is_over or (history.is_stopped and isinstance(error, ProtocolError)):

@@ -13,8 +13,10 @@ from events.envelope import (
 )
 from events.event import Event
 from events.terms import Agreement
+from handlers.agreement import written
 from handlers.drafts import Draft, Payload
 from handlers.own import payload_salt
+from handlers.protocol_versions import SPOKEN
 from party.errors import AppendError
 from party.opening import Party
 from store.payloads import LARGEST_SMALL, SALT_BYTES, StoredPayload
@@ -62,10 +64,12 @@ def append_draft(
     stored: StoredDraft,
     causes: Causes,
     terms: Agreement | None,
+    version: int = SPOKEN.newest,
 ) -> Fact[Event]:
     """Append as the next event of its stream, for every other member to receive if shared.
 
-    A private event needs no `terms`: it goes to nobody.
+    A private event needs no `terms`: it goes to nobody. What is shared is written in the job's
+    `version` of the protocol, a request in that which it offers.
     Raises AppendError when the envelope would be larger than any member accepts, and EventError
     when it is not what the catalogue says.
     """
@@ -73,17 +77,18 @@ def append_draft(
     head = transaction.stream_head(party.name, draft.stream)
     sequence = head.sequence + 1 if head else 0
     is_private = draft.event.PRIVATE
+    schema, body = written(draft.event, version)
     envelope = Envelope(
         id=event_id(party.name, draft.stream, sequence),
         type=draft.event.type_name(),
-        schemaversion=draft.event.VERSION,
+        schemaversion=schema,
         source=party.name,
         stream=draft.stream,
         sequence=sequence,
         previous=head.digest if head else None,
         cause=causes.private if is_private else causes.shared,
         time=max(format_time(datetime.now(UTC)), head.time if head else "", causes.not_before),
-        data=draft.event.model_dump(mode="json"),
+        data=body,
         payloads=stored.payloads,
     ).signed_with(party.identity.signing)
     fact = CATALOGUE.read(envelope)  # what no member would accept must not enter our own log

@@ -6,6 +6,7 @@ copy of a message that is here already.
 
 from dataclasses import dataclass
 
+from events.envelope import Envelope
 from events.lifecycle import MessageRefused
 from events.terms import Agreement
 from events.vocabulary import Role
@@ -52,10 +53,17 @@ class Breaches:
         self._settled.add((sender, job))  # read once: a flood of refusals must not cost much
         if history.is_over or history.has(MessageRefused, sender=sender):
             return None
-        refused = MessageRefused(job=job, sender=sender, reason=str(reason))
+        refused = MessageRefused(job=job, sender=sender, reason=_told(reason, envelope))
         opening = history.opening.envelope
         return Breach(
             StoredDraft(draft(refused, job, terms), ()),
             Causes(private=opening.id, not_before=opening.time),
             terms,
         )
+
+
+def _told(reason: Reason, envelope: Envelope) -> str:
+    """What nobody here knows is named, so that its sender sees who has to be upgraded."""
+    if reason is not Reason.UNKNOWN_EVENT or not envelope.type.isidentifier():
+        return str(reason)
+    return f"{reason}, {envelope.type[:80]} {envelope.schemaversion}: upgrade the software here"

@@ -37,6 +37,7 @@ from events.predictions import (
 from events.pruning import PayloadsPruned
 from events.vocabulary import Role
 from events.witness import CheckpointPosted, HeadSeen
+from handlers.agreement import version_to_write
 from handlers.drafts import draft
 from handlers.history import History
 from handlers.witness import LAST_EVENTS, has_ended, standing_checkpoints
@@ -138,7 +139,10 @@ class CheckpointKeeper:
             if transaction.head() != len(self._tree):
                 return None
             causes = Causes(shared=cause.id, not_before=cause.time)
-            return append_draft(transaction, self._party, stored, causes, history.agreement)
+            version = version_to_write(history)
+            return append_draft(
+                transaction, self._party, stored, causes, history.agreement, version
+            )
 
     def _checkpoint(self, history: History) -> CheckpointPosted:
         party, tree = self._party, self._tree

@@ -20,6 +20,7 @@ from events.identifying import (
 from events.preparation import RowsAligned
 from events.terms import Member
 from events.vocabulary import DATA_ROLES, Role
+from handlers.agreement import asking_about
 from handlers.history import History
 from handlers.identification_model import objection, unfit
 from handlers.identification_request import label_request, own_customers, sweep_request
@@ -82,10 +83,11 @@ def request_labels(party: Party, wish: LabelWish) -> str:
     model = job_history(party.log, model_name(wish.model_id))
     terms = identification_terms(party, wish, model)
     job = f"identify-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    own = asking_about(model, party.own)
     if terms.purpose == "sweep":
-        drafted = sweep_request(terms, party.own, job)
+        drafted = sweep_request(terms, own, job)
     else:
-        drafted = label_request(terms, party.own, wish.customers, job)
+        drafted = label_request(terms, own, wish.customers, job)
     stored = store_payloads(party, drafted)
     with party.log.transaction() as transaction:
         append_draft(transaction, party, stored, Causes(), terms)

@@ -12,9 +12,11 @@ from events.models import (
     ModelSaved,
 )
 from events.vocabulary import DATA_ROLES, Role
+from handlers.agreement import version_to_write
 from handlers.drafts import Draft
 from handlers.history import History
 from handlers.model_life import ModelLife, model_life
+from handlers.protocol_versions import SPOKEN
 from party.appending import Causes, StoredDraft, append_draft
 from party.customer_scores import open_scores
 from party.errors import RequestError, SourceError
@@ -176,6 +178,7 @@ def _say(party: Party, event: Event, history: History) -> None:
         not_before=opening.time if opening else "",
     )
     agreement = history.agreement if history.is_known else None
+    version = version_to_write(history) if history.is_known else SPOKEN.newest
     with party.log.transaction() as transaction:
         stored = StoredDraft(Draft(event, history.job), ())
-        append_draft(transaction, party, stored, causes, agreement)
+        append_draft(transaction, party, stored, causes, agreement, version)

@@ -56,6 +56,7 @@ class Party:
             mart_key=lambda: read_mart_key(self.folder.mart_key),
             threads=self.settings.cores,
             workers=workers_of(self.settings.compute, self.settings.cores, self.folder.spool),
+            speaks=self.settings.speaks,
             converts=self.settings.scoring.convert and self.settings.can_score,
         )
 

@@ -15,6 +15,7 @@ from events.predictions import (
 )
 from events.terms import Member
 from events.vocabulary import ASKING_ROLES, DATA_ROLES, PRIVATE_STREAM, Role, StreamName
+from handlers.agreement import asking_about
 from handlers.history import History
 from handlers.initiator import Order, prediction_request
 from handlers.model_life import model_life
@@ -62,8 +63,8 @@ def request_prediction(party: Party, wish: Wish, model: History | None = None) -
     model = model or job_history(party.log, model_name(wish.model_id))
     terms = prediction_terms(party, wish, model)
     job = f"score-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    order = Order(wish.ids, wish.threshold)
-    stored = store_payloads(party, prediction_request(terms, party.own, order, job))
+    order, own = Order(wish.ids, wish.threshold), asking_about(model, party.own)
+    stored = store_payloads(party, prediction_request(terms, own, order, job))
     with party.log.transaction() as transaction:
         append_draft(transaction, party, stored, Causes(), terms)
     return job

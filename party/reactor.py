@@ -16,6 +16,7 @@ from events.envelope import Envelope
 from events.event import Event
 from events.vocabulary import Role
 from events.witness import LogRestored
+from handlers.agreement import version_to_write
 from handlers.drafts import Decision, Draft, Work, draft
 from handlers.history import History
 from handlers.own import Own
@@ -187,10 +188,10 @@ class Reactor:
     ) -> None:
         if not drafts:
             return  # the cursor is saved with the next decision, or when nothing else is to be done
-        causes = self._causes(history, fact)
+        causes, version = self._causes(history, fact), version_to_write(history)
         with self._party.log.transaction() as transaction:
             for stored in drafts:
-                append_draft(transaction, self._party, stored, causes, history.agreement)
+                append_draft(transaction, self._party, stored, causes, history.agreement, version)
             transaction.move_cursor(self._cursor, entry.position)
         self._saved = entry.position
 

@@ -7,6 +7,7 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, TrainingRequested
 from events.terms import Terms
 from events.vocabulary import PRIVATE_STREAM, Role, StreamName
+from handlers.agreement import version_to_write
 from handlers.drafts import draft
 from handlers.local import training_request
 from handlers.policy import refusal
@@ -52,7 +53,8 @@ def cancel_training(party: Party, job: str, detail: str = "") -> Fact[Event]:
     stored = store_payloads(party, draft(failed, job, history.terms))
     with party.log.transaction() as transaction:
         causes = Causes(shared=requested.id, not_before=requested.time)
-        return append_draft(transaction, party, stored, causes, history.terms)
+        version = version_to_write(history)
+        return append_draft(transaction, party, stored, causes, history.terms, version)
 
 
 def check_request(party: Party, job: str, terms: Terms) -> None:

@@ -18,6 +18,7 @@ from events.event import Event
 from events.opening import Opening
 from events.terms import Agreement
 from events.witness import LogRestored, OwnEventsMissed
+from handlers.agreement import version_to_write
 from handlers.drafts import Draft
 from party.appending import Causes, StoredDraft, append_draft
 from party.checks import genuine_envelope
@@ -80,7 +81,8 @@ class Restoration:
         causes = Causes(shared=opening.id, not_before=opening.time)
         stored = StoredDraft(Draft(restored, job), ())
         with party.log.transaction() as transaction:
-            append_draft(transaction, party, stored, causes, history.agreement)
+            version = version_to_write(history)
+            append_draft(transaction, party, stored, causes, history.agreement, version)
         log.warning("log_restored", job=job, size=self._sizes.pop(job))
 
     def _begin(self, job: str) -> None:

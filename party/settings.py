@@ -12,8 +12,10 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bus.settings import BrokerSettings, broker_settings
+from events.versions import Versions
 from events.vocabulary import DATA_ROLES, TABLE_ROLES, Frozen, PartyName, Role
 from handlers.policy import Policy
+from handlers.protocol_versions import SPOKEN
 from party.compute import ComputeSettings
 from party.errors import SettingsError
 from party.folder import PartyFolder
@@ -44,6 +46,7 @@ class PartySettings(Frozen):
     checkpoint_minutes: float = Field(default=60, gt=0)
     compute: ComputeSettings = ComputeSettings()
     source: SourceSettings | None = None
+    newest_protocol: int | None = Field(default=None, ge=SPOKEN.oldest, le=SPOKEN.newest)
     samples: Mapping[KindName, SampleKind] = {}
     scoring: ScoringSettings = ScoringSettings()
     policy: Policy = Policy()
@@ -72,6 +75,11 @@ class PartySettings(Frozen):
     def can_score(self) -> bool:
         """Whether the party has customers of its own, in a source or in kinds of samples."""
         return self.source is not None or bool(self.samples)
+
+    @property
+    def speaks(self) -> Versions:
+        """The versions of the protocol that the party takes part in."""
+        return Versions(oldest=SPOKEN.oldest, newest=self.newest_protocol or SPOKEN.newest)
 
     @property
     def cores(self) -> int:

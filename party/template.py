@@ -22,6 +22,9 @@ broker = {broker}
 # The log: SQLite in this folder (log.sqlite) unless a PostgreSQL database is named.
 # store = "postgresql+psycopg://user:${{TALLY_STORE_PASSWORD}}@host/database"
 
+# The newest version of the protocol to speak, until every member has been upgraded.
+# newest_protocol = 1
+
 # Threads for the encrypted arithmetic; all cores unless stated.
 # threads = 4
 """
@@ -99,7 +102,10 @@ POLICY = """
 # identification_requesters = ["bank"]  # for whom customers are identified; all trusted parties
 # labels_per_customer = 10         # how often a customer is identified by one model, by whomever
 # release_scores = false           # F with two digits, where every party says so
-"""
+# escrows: who else may open what is sealed for a job's members; nobody unless stated. The line is
+# printed by `tally escrow new`:
+# escrows = [{{name = "supervisor", sealing_key = "{key}"}}]
+""".format(key="age1" + 58 * "q")
 
 
 def settings_text(role: Role, name: str, broker: str | None, tables: str) -> str:

@@ -21,12 +21,15 @@ from events.intersection import IntersectionsCounted
 from events.lifecycle import WorkFailed
 from events.preparation import DataSnapshotted, KeyPairGenerated
 from events.terms import Agreement, Member, Optimiser, Terms
+from events.versions import Versions
 from events.vocabulary import Role
+from handlers.agreement import version_to_write, written
 from handlers.drafts import Draft, Payload, Work
 from handlers.history import History
 from handlers.local import training_request
 from handlers.own import Own
 from handlers.policy import Policy
+from handlers.protocol_versions import SPOKEN
 from handlers.reactions import decide
 from handlers.snapshot import encode_snapshot
 from learning.binning import Column, Rule
@@ -113,6 +116,7 @@ class Simulation:
         key: PrivateKey,
         seed: int = 0,
         policies: Mapping[str, Policy] | None = None,
+        speaks: Mapping[str, Versions] | None = None,
     ) -> None:
         self.agreement, self.key, self.job = terms, key, "job-1"
         self.within_a_day = 0
@@ -126,6 +130,7 @@ class Simulation:
                 secret=hashlib.sha256(member.name.encode()).digest(),
                 payloads=payloads,
                 private_key=lambda _key_id: key,
+                speaks=(speaks or {}).get(member.name, SPOKEN),
                 mart_key=_the_key if member.role is Role.LOCAL else _no_key,
             )
             self.parties[member.name] = SimulatedParty(
@@ -240,17 +245,20 @@ class Simulation:
             )
             for payload in drafted.payloads
         )
+        known = party.history is not None and party.history.is_known
+        version = version_to_write(party.history) if party.history and known else SPOKEN.newest
+        schema, body = written(drafted.event, version)
         envelope = Envelope(
             id=event_id(party.name, stream, len(said)),
             type=drafted.event.type_name(),
-            schemaversion=drafted.event.VERSION,
+            schemaversion=schema,
             source=party.name,
             stream=stream,
             sequence=len(said),
             previous=None,
             cause=self._shared_cause(party, cause, private=drafted.event.PRIVATE),
             time=TIME,
-            data=drafted.event.model_dump(mode="json"),
+            data=body,
             payloads=references,
         )
         fact = CATALOGUE.read(envelope)

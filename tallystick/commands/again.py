@@ -12,13 +12,13 @@ from audit.job_reexecution import JobReexecution, Material, reexecute_job
 from audit.job_secret import JobSecret, job_secret_of, read_job_secret
 from audit.opening import open_log
 from audit.replay import Replay, replay
-from handlers.policy import Policy
+from handlers.protocol_versions import SPOKEN
 from paillier.keys import PrivateKey
 from party.choosing import SourceSettings
 from party.contributions import read_mart_key
 from party.folder import PartyFolder
 from party.opening import open_party, read_private_key_file
-from party.settings import parse_settings
+from party.settings import PartySettings, parse_settings
 from projections import Views, jobs
 from tallystick.terminal import note, say, show_table
 
@@ -95,9 +95,11 @@ def reexecute_log(
     every decryption is done again. Says the first difference in each stream, in plain words.
     """
     with open_log(log) as copy:
+        own_settings = _settings(settings or _settings_in(log))
         material = Material(
             secret=_secret(log, secret, job),
-            policy=_policy(settings or _settings_in(log)),
+            policy=own_settings.policy if own_settings else None,
+            speaks=own_settings.speaks if own_settings else SPOKEN,
             source=_source(data, settings),
             folder=settings.parent if settings else None,
             keys=_keys(log, key),
@@ -142,8 +144,8 @@ def _settings_in(log: str) -> Path | None:
     return file if file.is_file() else None
 
 
-def _policy(settings: Path | None) -> Policy | None:
-    return parse_settings(settings.read_text(), settings).policy if settings else None
+def _settings(file: Path | None) -> PartySettings | None:
+    return parse_settings(file.read_text(), file) if file else None
 
 
 def _source(data: Path | None, settings: Path | None) -> SourceSettings | None:
