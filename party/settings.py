@@ -135,7 +135,8 @@ def from_environment(text: str, setting: str, variables: Mapping[str, str] | Non
     known = os.environ if variables is None else variables
     if missing := sorted({name for name in VARIABLE.findall(text) if name not in known}):
         raise SettingsError(
-            f"the setting {setting} needs the environment variable {', '.join(missing)}: set it"
+            f"the setting {setting} of party.toml needs the environment variable "
+            f"{', '.join(missing)}: set it, or change the setting"
         )
     return VARIABLE.sub(lambda found: known[found[1]], text)
 

@@ -198,10 +198,10 @@ def _message(error: Exception) -> str | None:
 
 def _usage_message(error: Exception) -> str:
     """Click's message, and where the command is explained."""
-    text: str = error.format_message()  # type: ignore[attr-defined]
+    text: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "tally"
-    return f"{text} `{command} --help` explains."
+    return f"{text}. `{command} --help` explains."
 
 
 def _version() -> str:
