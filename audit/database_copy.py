@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
@@ -15,9 +15,10 @@ from audit.errors import LogPlaceError
 from store.database import CONNECT_SECONDS, parse_url
 from store.entry import Entry, Refusal
 from store.failures import database_failures
-from store.tables import EVENTS, FORMAT, LOG_HEAD, REFUSALS
+from store.tables import EVENTS, FORMAT, KEPT_PAYLOADS, LOG_HEAD, REFUSALS
 
 PAGE = 5_000
+ALL_KEPT = select(KEPT_PAYLOADS.c.commitment, KEPT_PAYLOADS.c.salted)
 
 
 class DatabaseCopy:
@@ -50,6 +51,13 @@ class DatabaseCopy:
         with self.reading() as connection:
             query = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)
             return tuple(Refusal(*row) for row in connection.execute(query))
+
+    def kept_payloads(self) -> dict[str, bytes]:
+        """Small payloads that may have no file yet, by commitment; older logs keep none."""
+        with self.reading() as connection:
+            if not inspect(connection).has_table(KEPT_PAYLOADS.name):
+                return {}
+            return {name: bytes(salted) for name, salted in connection.execute(ALL_KEPT)}
 
     def reading(self) -> "closing[Connection]":
         with database_failures(self._url):

@@ -104,6 +104,10 @@ class LiveLog:
     def refusals(self) -> tuple[Refusal, ...]:
         return self._database.refusals()
 
+    def kept_payloads(self) -> dict[str, bytes]:
+        """See `DatabaseCopy.kept_payloads`."""
+        return self._database.kept_payloads()
+
     def close(self) -> None:
         self._database.close()
 

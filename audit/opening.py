@@ -78,7 +78,7 @@ def _folder(path: Path) -> LogCopy:
         head=database.head,
         scope=Scope(),
         entries=database.entries,
-        payloads=FolderPayloads(folder.payloads),
+        payloads=FolderPayloads(folder.payloads, database.kept_payloads),
         refusals=database.refusals(),
         views=views_address(settings, folder),
         close=database.close,
@@ -96,7 +96,7 @@ def _database(url: str, cards: Sequence[PartyCard], payloads: Path | None) -> Lo
         head=database.head,
         scope=Scope(),
         entries=database.entries,
-        payloads=FolderPayloads(payloads or NO_PAYLOADS),
+        payloads=FolderPayloads(payloads or NO_PAYLOADS, database.kept_payloads),
         refusals=database.refusals(),
         close=database.close,
     )

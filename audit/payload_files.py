@@ -3,10 +3,10 @@
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import RawIOBase
+from io import BytesIO, RawIOBase
 from pathlib import Path
 from struct import Struct
 from typing import IO, Any, cast
@@ -98,11 +98,16 @@ class PayloadFiles(ABC):
 
 
 class FolderPayloads(PayloadFiles):
-    """A party's payload folder, or a copy of it."""
+    """A party's payload folder, or a copy of it; `kept` are those that its log has instead."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Callable[[], Mapping[str, bytes]] = dict) -> None:
         super().__init__()
         self._folder = folder
+        self._ask_for_kept = kept
+
+    @cached_property
+    def _kept(self) -> Mapping[str, bytes]:
+        return self._ask_for_kept()
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -110,13 +115,16 @@ class FolderPayloads(PayloadFiles):
         return frozenset(path.name for path in self._folder.glob("[0-9a-f][0-9a-f]/*"))
 
     def has(self, commitment: str) -> bool:
-        return commitment in self._names
+        # The log lets go of a payload when its file is there.
+        return commitment in self._kept or commitment in self._names
 
     def _open(self, commitment: str) -> IO[bytes]:
+        if commitment in self._kept:
+            return BytesIO(self._kept[commitment])
         return self._path(commitment).open("rb", buffering=0)
 
     def _span(self, commitment: str) -> Span | None:
-        if not self.has(commitment):
+        if commitment in self._kept or commitment not in self._names:
             return None
         path = self._path(commitment)
         return Span(path, 0, path.stat().st_size)

@@ -19,7 +19,8 @@ from handlers.own import payload_salt
 from handlers.protocol_versions import SPOKEN
 from party.errors import AppendError
 from party.opening import Party
-from store.payloads import LARGEST_SMALL, SALT_BYTES, StoredPayload
+from store.payloads import SALT_BYTES, StoredPayload
+from store.small_payloads import LARGEST_SMALL
 from store.transaction import LogTransaction
 
 
@@ -50,7 +51,7 @@ def store_payloads(party: Party, draft: Draft) -> StoredDraft:
     for payload in draft.payloads:
         salt = payload_salt(party.own, draft, payload)
         if SALT_BYTES + len(payload.content) <= LARGEST_SMALL:
-            stored = party.payloads.place(salt + payload.content)
+            stored = party.payloads.hold(salt + payload.content)
             kept.append((stored.commitment, salt + payload.content))
         else:
             stored = party.payloads.put(salt, [payload.content])

@@ -7,7 +7,7 @@ from party.deadlines import DeadlineKeeper
 from party.opening import Party
 from party.projecting import Projector
 from party.reactor import Decide, Reactor
-from party.settling import settling_pump
+from party.settling import settle_payloads, settling_pump
 from party.tracks import Track
 
 
@@ -17,6 +17,7 @@ class InnerPumps:
     def __init__(
         self, party: Party, decide: Decide, tracks: Sequence[Track] = tuple(Track)
     ) -> None:
+        self._party = party
         self._projector = Projector(party)
         self._reactors = [Reactor(party, decide, track) for track in tracks]
         self.pumps = (
@@ -36,11 +37,12 @@ class InnerPumps:
             pump.stopping.set()
 
     def stop(self, timeout: float) -> None:
-        """Finish the steps under way, and bring the views up to the log's end."""
+        """Finish the steps under way, make files of payloads, bring the views up to date."""
         self.ask_to_stop()
         for pump in self.pumps:
             pump.stop(timeout)
         try:
+            settle_payloads(self._party)
             self._projector.step(timeout=0)
         finally:
             self._projector.close()

@@ -72,16 +72,16 @@ def open_party(path: Path) -> Party:
     trusted = TrustedCards(folder.trusted)
     list(trusted)
     log = Log(log_address(settings, folder), folder.bells)
-    payloads = PayloadStore(folder.payloads)
-    restore_payloads(log, payloads)
+    payloads = PayloadStore(folder.payloads, log.kept_payload)
+    repair_payloads(log, payloads)
     return Party(folder, settings, identity, trusted, log, payloads)
 
 
-def restore_payloads(log: Log, payloads: PayloadStore) -> None:
-    """Small payloads whose files a power failure took: the log has them still."""
+def repair_payloads(log: Log, payloads: PayloadStore) -> None:
+    """Small payloads whose files a power failure damaged: the log has them still."""
     after = ""
     while kept := log.kept_payloads(after):
-        payloads.restore(kept)
+        payloads.repair(kept)
         after = kept[-1][0]
 
 

@@ -10,7 +10,8 @@ from party.sealing import HashingReader, unseal, unseal_bytes
 from party.spool import ReceivedChunks
 from party.transport import SealedPayload
 from store.errors import CommitmentError
-from store.payloads import LARGEST_SMALL, SALT_BYTES
+from store.payloads import SALT_BYTES
+from store.small_payloads import LARGEST_SMALL
 
 LARGEST_SEAL = 16 * 1024  # what sealing to many readers adds
 
@@ -52,7 +53,7 @@ class PayloadOpener:
         right = hashlib.sha256(salted).hexdigest() == reference.commitment
         if not right or len(salted) != SALT_BYTES + reference.size:
             raise RefusalError(Reason.OTHER_CONTENT, reference.name)
-        self._party.payloads.place(salted)
+        self._party.payloads.hold(salted)
         return [(reference.commitment, salted)]
 
     def _large(self, reference: PayloadReference, reader: HashingReader) -> None:

@@ -174,7 +174,7 @@ class Publisher:
             reference.name: self._sealed.get(
                 envelope,
                 reference,
-                self._party.payloads.salted_file(reference.commitment),
+                self._party.payloads,
                 self._sealing_keys(reference.readers),
             )
             for reference in envelope.payloads

@@ -1,8 +1,8 @@
-"""Small payloads travel to the disk inside the log; this brings their files there as well.
+"""Small payloads travel to the disk inside the log; this makes files of them.
 
-An event's transaction is forced to the disk in any case, and forcing each small file beside it
-would take longer than all the rest of a small event. So the log keeps such payloads until their
-files are safe, which costs little when the system has written them by itself meanwhile.
+An event's transaction is forced to the disk in any case, and making a small file beside it takes
+longer than all the rest of a small event. So the log keeps such payloads, and whoever asks for one
+gets it from there, until its file is safe.
 """
 
 from party.opening import Party

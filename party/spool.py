@@ -12,7 +12,9 @@ from party.errors import Reason, RefusalError
 from party.sealing import Sealed, SealedFile, seal, seal_bytes, sealed_file
 from party.transport import ChunkPlace, SealedPayload
 from store.failures import disk_failures
-from store.payloads import LARGEST_SMALL, SALT_BYTES
+from store.files import synchronise_folder
+from store.payloads import SALT_BYTES, PayloadStore
+from store.small_payloads import LARGEST_SMALL
 
 MAXIMUM_UNFINISHED = 2000
 MAXIMUM_BYTES = 64 * 2**30  # a round of 3,000 variables and a million customers needs a few
@@ -51,7 +53,7 @@ class ReceivedChunks:
                 os.fsync(file.fileno())
             unfinished.replace(chunk)
             self._bytes[sender] += grows
-            _synchronise(folder)
+            synchronise_folder(folder)
 
     def complete(self, sender: str, digest: str, chunks: int) -> bool:
         folder = self._folder / sender / digest
@@ -99,7 +101,7 @@ class ReceivedChunks:
         sender = folder.parent
         sender.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700)
-        _synchronise(sender)
+        synchronise_folder(sender)
 
 
 class SealedPayloads:
@@ -110,15 +112,20 @@ class SealedPayloads:
         self._known: dict[tuple[str, str], Sealed] = {}
 
     def get(
-        self, envelope: Envelope, reference: PayloadReference, source: Path, keys: Iterable[str]
+        self,
+        envelope: Envelope,
+        reference: PayloadReference,
+        payloads: PayloadStore,
+        keys: Iterable[str],
     ) -> Sealed:
-        """The sealed payload; `source` is its salted file, `keys` the age keys of its readers."""
+        """The sealed payload; `keys` are the age keys of its readers."""
         key = (envelope.id, reference.name)
         if key not in self._known and SALT_BYTES + reference.size <= LARGEST_SMALL:
-            with disk_failures(source):
-                self._known[key] = seal_bytes(source.read_bytes(), list(keys))
+            salted = payloads.salted(reference.commitment)
+            self._known[key] = seal_bytes(salted, list(keys))
         elif key not in self._known:
             folder = self._folder / envelope.id / reference.name
+            source = payloads.salted_file(reference.commitment)
             self._known[key] = sealed_file(folder) or seal(source, folder, list(keys))
         return self._known[key]
 
@@ -144,11 +151,3 @@ def _remove(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-
-
-def _synchronise(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

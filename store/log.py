@@ -173,6 +173,12 @@ class Log:
             rows = connection.execute(statements.KEPT_PAYLOADS_AFTER, place)
             return [(commitment, bytes(salted)) for commitment, salted in rows]
 
+    def kept_payload(self, commitment: str) -> bytes | None:
+        """Salt ‖ plaintext of one that is still kept."""
+        with self._reading() as connection:
+            salted = connection.scalar(statements.KEPT_BYTES, {"of_commitment": commitment})
+            return None if salted is None else bytes(salted)
+
     def refusals(self) -> list[Refusal]:
         with self._reading() as connection:
             return [Refusal(*row) for row in connection.execute(statements.ALL_REFUSALS)]

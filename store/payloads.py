@@ -2,6 +2,7 @@
 
 The envelope commits to exactly this digest (requirements D1; design, Events), so a file's name
 proves its content, the same payload is stored once, and a file is final once it has its name.
+A small payload has no file at first (store.small_payloads).
 """
 
 import contextlib
@@ -23,9 +24,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from store.errors import CommitmentError, PayloadMissingError
 from store.failures import disk_failures
+from store.files import digest_of_file, synchronise_folder
+from store.small_payloads import LARGEST_SMALL, Kept, SmallPayloads
 
 SALT_BYTES = 32
-LARGEST_SMALL = 16 * 1024  # of salt ‖ plaintext that may be placed
 CHUNK_BYTES = 1 << 20
 ABANDONED_SECONDS = 24 * 3600
 COMMITMENT = re.compile(r"[0-9a-f]{64}")
@@ -45,8 +47,9 @@ class PayloadStore:
     Raises StoreFullError, StoreReadOnlyError, StoreUnreachableError; a failure leaves no file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Kept = lambda _commitment: None) -> None:
         self.folder = folder
+        self._small = SmallPayloads(kept)
         self._incoming = folder / "incoming"
         self._lasting: set[Path] = set()
         with disk_failures(folder):
@@ -60,34 +63,32 @@ class PayloadStore:
             raise CommitmentError(f"a salt has {SALT_BYTES} bytes, this one {len(salt)}")
         return self._write(salt, chunks)
 
-    def place(self, salted: bytes) -> StoredPayload:
-        """A small payload's salt ‖ plaintext as a file that a power failure may still take.
+    def hold(self, salted: bytes) -> StoredPayload:
+        """Take a small payload's salt ‖ plaintext, which has no file before `settle`.
 
         Its bytes belong into the transaction of the event that names it (`keep_payloads`), which is
-        forced to the disk anyway; `settle` makes up for it later.
+        forced to the disk anyway; from then on the log has them for every process.
         """
-        stored = StoredPayload(hashlib.sha256(salted).hexdigest(), len(salted) - SALT_BYTES)
-        target = self._path(stored.commitment)
-        if not target.is_file():
-            self._write_whole(target, salted)
-        return stored
+        return StoredPayload(self._small.add(salted), len(salted) - SALT_BYTES)
 
     def settle(self, kept: Sequence[tuple[str, bytes]]) -> None:
-        """These placed payloads are on the disk when this returns; what was lost is put again."""
-        self.restore(kept)
+        """These payloads have files that are on the disk when this returns."""
         paths = [self._path(commitment) for commitment, _ in kept]
+        for path, (_, salted) in zip(paths, kept, strict=True):
+            if not path.is_file() or path.read_bytes() != salted:
+                self._write_whole(path, salted)
         with disk_failures(self.folder):
             for path in paths:
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
             for folder in (self.folder, *{path.parent for path in paths}):
-                _synchronise_folder(folder)
+                synchronise_folder(folder)
 
-    def restore(self, kept: Sequence[tuple[str, bytes]]) -> None:
-        """Place again what a power failure took or damaged."""
+    def repair(self, kept: Sequence[tuple[str, bytes]]) -> None:
+        """Write anew what a power failure damaged before `settle` was through."""
         for commitment, salted in kept:
             path = self._path(commitment)
-            if not path.is_file() or path.read_bytes() != salted:
+            if path.is_file() and path.read_bytes() != salted:
                 self._write_whole(path, salted)
 
     def adopt(self, path: Path, commitment: str) -> StoredPayload:
@@ -98,7 +99,7 @@ class PayloadStore:
         target = self._path(commitment)
         with disk_failures(path):
             size = path.stat().st_size
-            if size < SALT_BYTES or _digest_of_file(path) != commitment:
+            if size < SALT_BYTES or digest_of_file(path) != commitment:
                 raise _other_bytes(commitment)
         with disk_failures(self.folder):
             try:
@@ -116,14 +117,23 @@ class PayloadStore:
 
     def read(self, commitment: str) -> bytes:
         """The plaintext, checked against its commitment."""
-        path = self._existing(commitment)
-        with disk_failures(path), path.open("rb") as file:
-            digest = hashlib.sha256(file.read(SALT_BYTES))
-            plaintext = file.read()
+        salted = self._without_file(commitment)
+        if salted is None:
+            path = self._existing(commitment)
+            with disk_failures(path), path.open("rb") as file:
+                salt, plaintext = file.read(SALT_BYTES), file.read()
+        else:
+            salt, plaintext = salted[:SALT_BYTES], salted[SALT_BYTES:]
+        digest = hashlib.sha256(salt)
         digest.update(plaintext)
         if digest.hexdigest() != commitment:
             raise _other_bytes(commitment)
         return plaintext
+
+    def salted(self, commitment: str) -> bytes:
+        """Salt ‖ plaintext of a small payload, for sealing."""
+        salted = self._without_file(commitment)
+        return self._existing(commitment).read_bytes() if salted is None else salted
 
     def open(self, commitment: str) -> BinaryIO:
         """The plaintext as a stream, unchecked (`verify` checks); the caller closes it."""
@@ -138,22 +148,23 @@ class PayloadStore:
 
         Raises CommitmentError when dtype and shape do not account for every byte.
         """
-        path = self._existing(commitment)
         kind = np.dtype(dtype)
-        expected = math.prod(shape) * kind.itemsize
-        if kind.hasobject or min(shape, default=0) < 0 or self.size(commitment) != expected:
+        expected, size = math.prod(shape) * kind.itemsize, self.size(commitment)
+        if kind.hasobject or min(shape, default=0) < 0 or size != expected:
             raise CommitmentError(
-                f"payload {commitment[:12]} has {self.size(commitment)} bytes, not the {expected} "
+                f"payload {commitment[:12]} has {size} bytes, not the {expected} "
                 f"of {kind.name}{list(shape)}"
             )
         if expected == 0:
             empty: NDArray[Any] = np.empty(tuple(shape), kind)
             empty.flags.writeable = False
             return empty
+        if SALT_BYTES + expected <= LARGEST_SMALL:
+            salted = self.salted(commitment)
+            return np.frombuffer(salted, kind, offset=SALT_BYTES).reshape(shape)
+        path = self._existing(commitment)
         with disk_failures(path):
-            if SALT_BYTES + expected > LARGEST_SMALL:
-                return np.memmap(path, kind, mode="r", offset=SALT_BYTES, shape=tuple(shape))
-            return np.frombuffer(path.read_bytes(), kind, offset=SALT_BYTES).reshape(shape)
+            return np.memmap(path, kind, mode="r", offset=SALT_BYTES, shape=tuple(shape))
 
     def salted_file(self, commitment: str) -> Path:
         """The file of salt ‖ plaintext itself, for sealing; read it only."""
@@ -163,14 +174,18 @@ class PayloadStore:
         """Hash the file anew. Raises PayloadMissingError, CommitmentError."""
         path = self._existing(commitment)
         with disk_failures(path):
-            if _digest_of_file(path) != commitment:
+            if digest_of_file(path) != commitment:
                 raise _other_bytes(commitment)
 
     def has(self, commitment: str) -> bool:
-        return self._path(commitment).is_file()
+        path = self._path(commitment)
+        # Its file is there before the log lets go of it.
+        return self._without_file(commitment) is not None or path.is_file()
 
     def size(self, commitment: str) -> int:
         """Bytes of the plaintext."""
+        if (salted := self._without_file(commitment)) is not None:
+            return len(salted) - SALT_BYTES
         path = self._existing(commitment)
         with disk_failures(path):
             return path.stat().st_size - SALT_BYTES
@@ -179,11 +194,12 @@ class PayloadStore:
         """Remove what the log says was pruned; what is not here is left at that."""
         for commitment in commitments:
             path = self._path(commitment)
+            self._small.forget(commitment)
             with disk_failures(path):
                 path.unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[str]:
-        """Every commitment, sorted."""
+        """Every commitment that has a file, sorted."""
         with disk_failures(self.folder):
             names = [path.name for path in self.folder.glob("[0-9a-f][0-9a-f]/*")]
         return iter(sorted(name for name in names if COMMITMENT.fullmatch(name)))
@@ -194,12 +210,23 @@ class PayloadStore:
         return self.folder / commitment[:2] / commitment
 
     def _existing(self, commitment: str) -> Path:
+        """The file, which is made now if the log has its bytes only."""
         path = self._path(commitment)
         if not path.is_file():
-            raise PayloadMissingError(
-                f"payload {commitment[:12]} is not here: it was never received, or was removed"
-            )
+            if (salted := self._without_file(commitment)) is not None:
+                self._write_whole(path, salted)
+            elif not path.is_file():
+                raise PayloadMissingError(
+                    f"payload {commitment[:12]} is not here: it was never received, or was removed"
+                )
         return path
+
+    def _without_file(self, commitment: str) -> bytes | None:
+        """Salt ‖ plaintext, where it is at hand without a file."""
+        salted = self._small.recent(commitment)
+        if salted is None and not self._path(commitment).is_file():
+            salted = self._small.kept(commitment)
+        return salted
 
     def _write(self, salt: bytes, chunks: Iterable[bytes]) -> StoredPayload:
         with disk_failures(self.folder):
@@ -241,10 +268,10 @@ class PayloadStore:
         """Give a finished file its name: atomic, and lasting when this returns."""
         if target.parent not in self._lasting:
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            _synchronise_folder(self.folder)
+            synchronise_folder(self.folder)
             self._lasting.add(target.parent)
         path.replace(target)
-        _synchronise_folder(target.parent)
+        synchronise_folder(target.parent)
 
     def _remove_abandoned(self) -> None:
         """What a killed process left half-written, once it is surely dead."""
@@ -263,19 +290,6 @@ def _with_salt(salt: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _chunks_of(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _synchronise_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _other_bytes(commitment: str) -> CommitmentError:

@@ -87,6 +87,7 @@ KEPT_PAYLOADS_AFTER = (
     .order_by(KEPT_PAYLOADS.c.commitment)
     .limit(bindparam("most"))
 )
+KEPT_BYTES = select(KEPT_PAYLOADS.c.salted).where(_KEPT)
 LET_PAYLOAD_GO = delete(KEPT_PAYLOADS).where(_KEPT)
 
 CURSOR = select(CURSORS.c.position).where(CURSORS.c.name == bindparam("of_name"))

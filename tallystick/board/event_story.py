@@ -77,7 +77,7 @@ def _held(watched: Watched, log: LiveLog, entry: Entry, cause: Entry | None) -> 
     yield from _by_itself(entry, watched.cards())
     yield _chain(log, entry)
     yield _cause(entry, cause)
-    payloads = FolderPayloads(watched.folder.payloads)
+    payloads = FolderPayloads(watched.folder.payloads, log.kept_payloads)
     for reference in entry.envelope.payloads:
         yield _payload(reference, entry.envelope, payloads, watched.name)
 

@@ -115,7 +115,7 @@ class JobStories:
         cards = self._watched.cards()
         story = tell_training(history, facts, cards)
         diagram, curves = pictures_of(story)
-        copy = self._copy(entries, name, cards)
+        copy = self._copy(log, entries, name, cards)
         return ToldJob(
             position=entries[-1].position,
             story=story,
@@ -126,7 +126,9 @@ class JobStories:
             verification=verify(copy, checks=CHECKS),
         )
 
-    def _copy(self, entries: list[Entry], job: str, cards: Mapping[str, PartyCard]) -> LogCopy:
+    def _copy(
+        self, log: LiveLog, entries: list[Entry], job: str, cards: Mapping[str, PartyCard]
+    ) -> LogCopy:
         """The events of the job as if they had been exported."""
         return LogCopy(
             place=str(self._watched.folder.path),
@@ -136,5 +138,5 @@ class JobStories:
             head=len(entries),
             scope=Scope(job=job),
             entries=lambda: iter(entries),
-            payloads=FolderPayloads(self._watched.folder.payloads),
+            payloads=FolderPayloads(self._watched.folder.payloads, log.kept_payloads),
         )

@@ -13,7 +13,7 @@ from handlers.drafts import blob
 from party import lanes, publisher
 from party.opening import Party
 from party.publisher import Publisher
-from store.payloads import LARGEST_SMALL
+from store.small_payloads import LARGEST_SMALL
 from tests.party.federation import Clock, Node, events, request, say
 
 

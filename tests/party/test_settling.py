@@ -1,15 +1,17 @@
 """Small payloads travel to the disk inside the log, until their files are safe there."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from audit.opening import open_log
 from bus.memory import MemoryBroker
 from events.preparation import IdentifiersPosted
 from handlers.drafts import blob
 from party.opening import Party, open_party
 from party.settling import settle_payloads
-from store.payloads import LARGEST_SMALL
+from store.small_payloads import LARGEST_SMALL
 from tests.party.federation import Node, request, say
 
 CONTENT = b"h" * 64
@@ -55,6 +57,34 @@ def test_a_file_of_which_half_was_written_is_made_whole(
     parties["bank"].close()
     parties["bank"] = open_party(parties["bank"].folder.path)
     assert parties["bank"].payloads.read(posted) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["partner", "bank"])
+def test_before_it_has_a_file_the_log_has_it(
+    parties: dict[str, Party], posted: str, name: str
+) -> None:
+    """For another process of the party, and for an auditor."""
+    folder = parties[name].folder
+    assert not (folder.payloads / posted[:2] / posted).exists()
+    with closing(open_party(folder.path)) as again:
+        assert again.payloads.has(posted)
+        assert again.payloads.size(posted) == len(CONTENT)
+        assert again.payloads.read(posted) == CONTENT
+        assert again.payloads.array(posted, "u1", (64,)).tobytes() == CONTENT
+    copy = open_log(str(folder.path))
+    try:
+        assert copy.payloads.has(posted)
+        assert copy.payloads.read(posted) == CONTENT
+        assert copy.payloads.array(posted, "u1", (64,)).tobytes() == CONTENT
+    finally:
+        copy.close()
+    assert not (folder.payloads / posted[:2] / posted).exists()
+
+
+def test_a_file_is_made_for_who_asks_for_one(parties: dict[str, Party], posted: str) -> None:
+    with parties["bank"].payloads.open(posted) as file:
+        assert file.read() == CONTENT
+    parties["bank"].payloads.verify(posted)
 
 
 def test_the_log_lets_go_of_what_is_on_the_disk(parties: dict[str, Party], posted: str) -> None:

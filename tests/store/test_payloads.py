@@ -21,7 +21,7 @@ from store import (
     StoreReadOnlyError,
     StoreUnreachableError,
 )
-from store.payloads import LARGEST_SMALL
+from store.small_payloads import LARGEST_SMALL
 
 SALT = bytes(range(32))
 ABSENT = "ab" * 32
