@@ -21,8 +21,11 @@ def handles_of(key: bytes, ids: Iterable[str]) -> list[bytes]:
 
 def each_handle(key: bytes, ids: Iterable[str]) -> Iterator[bytes]:
     """The same, one after the other."""
+    keyed = hmac.new(key, digestmod="sha256")  # once: half of the time of a hash is its key's
     for identifier in ids:
-        yield hmac.digest(key, identifier.encode(), "sha256")[:HANDLE_BYTES]
+        one = keyed.copy()
+        one.update(identifier.encode())
+        yield one.digest()[:HANDLE_BYTES]
 
 
 def join_handles(handles: Iterable[bytes]) -> bytes:

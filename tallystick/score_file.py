@@ -1,9 +1,10 @@
 """Scores as a file: one line a customer, CSV or Parquet, whole or not at all (S3)."""
 
 import os
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from tallystick.errors import ScoreFileError
 SCORED = "scored"
 ROWS_AT_ONCE = 1 << 18
 KINDS = {".csv", ".parquet"}
+Add = Callable[[pa.Table], None]
 
 
 def check_writable(path: Path, ids: Path) -> None:
@@ -55,28 +57,48 @@ def statuses(results: Results) -> list[str]:
     return told
 
 
-def write_scores(path: Path, results: Results, threshold: float | None) -> None:
-    """As `write_table`, with the memory of some rows."""
-    write_tables(path, (score_table(some, threshold) for some in results.blocks(ROWS_AT_ONCE)))
+def add_scores(add: Add, results: Results, threshold: float | None) -> None:
+    """Into a `table_file`, with the memory of some rows."""
+    for some in results.blocks(ROWS_AT_ONCE):
+        add(score_table(some, threshold))
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    write_tables(path, [table])
+    """See `table_file`."""
+    with table_file(path) as add:
+        add(table)
 
 
-def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
-    """One after the other. Raises ScoreFileError; an older file stays until the new is whole."""
+@contextmanager
+def table_file(path: Path) -> Iterator[Add]:
+    """Give what adds tables of one kind to the file, which is there when all of them are in it.
+
+    An older file stays until then, and after a failure. Raises ScoreFileError.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     write = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
-    every = iter(tables)
-    first = next(every)
+    with ExitStack() as stack:
+        with _failures(path):
+            os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        stack.callback(unfinished.unlink, missing_ok=True)
+        writers: list[Any] = []
+
+        def add(table: pa.Table) -> None:
+            with _failures(path):
+                if not writers:
+                    writers.append(stack.enter_context(write(unfinished, table.schema)))
+                writers[0].write_table(table)
+
+        yield add
+        with _failures(path):
+            for writer in writers:
+                writer.close()
+            unfinished.replace(path)
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
     try:
-        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
-        with write(unfinished, first.schema) as writer:
-            for table in chain([first], every):
-                writer.write_table(table)
-        unfinished.replace(path)
+        yield
     except OSError as error:
         raise ScoreFileError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)

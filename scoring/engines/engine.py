@@ -62,6 +62,13 @@ class Engine(Protocol):
     def merge(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """Add rows; a row with the key of an older one takes its place (the last one wins)."""
 
+    def add_missing(self, table: Table, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add the rows whose key is not there yet (the last one wins); those that are there stay.
+
+        An index takes them in the order of the key: millions that come in none would each tear
+        open another page of it.
+        """
+
     def append_query(self, table: Table, query: exp.Query) -> None:
         """Add the rows of a query, whose columns go by position; none leaves the engine."""
 

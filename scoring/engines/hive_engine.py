@@ -106,14 +106,27 @@ class HiveEngine:
     def merge(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         names = [column.name for column in table.columns]
         current = self._generation(table.name)
-        columns = (*table.columns, Column(ARRIVAL, ColumnType.INTEGER))
-        with self._new_generation(table.name, columns) as incoming:
-            count = self._load(incoming, columns, numbered(conformed(table, batches)))
+        with self._arriving(table, batches) as (count, incoming):
             if count:
                 both = generations.both(names, current, incoming, ARRIVAL)
                 self.replace_query(table, statements.latest(table, both, ARRIVAL))
-        self._drop_generation(incoming)
         return count
+
+    def add_missing(self, table: Table, batches: Iterable[pa.RecordBatch]) -> None:
+        with self._arriving(table, batches) as (count, incoming):
+            if count:
+                latest = statements.latest(table, statements.name_of(incoming), ARRIVAL)
+                self.append_query(table, statements.missing(table, latest))
+
+    @contextmanager
+    def _arriving(
+        self, table: Table, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[tuple[int, str]]:
+        """How many rows came, and the generation beside the table that they are in meanwhile."""
+        columns = (*table.columns, Column(ARRIVAL, ColumnType.INTEGER))
+        with self._new_generation(table.name, columns) as incoming:
+            yield self._load(incoming, columns, numbered(conformed(table, batches))), incoming
+        self._drop_generation(incoming)
 
     def append_query(self, table: Table, query: exp.Query) -> None:
         self._fill(self._generation(table.name), query)

@@ -74,6 +74,19 @@ def latest(table: Table, source: exp.Table | exp.Subquery, arrival: str) -> exp.
     return select_all(ranked, names).where(column_of(arrival).eq(1))
 
 
+def missing(table: Table, rows: exp.Query) -> exp.Select:
+    """Those of the rows (`came`) whose key is not in the table."""
+    names = [column.name for column in table.columns]
+    same = exp.and_(*(column_of(one, "came").eq(column_of(one, "known")) for one in table.key))
+    unknown = exp.Is(this=column_of(table.key[0], "known"), expression=exp.Null())
+    return (
+        exp.select(*(column_of(name, "came") for name in names))
+        .from_(rows.subquery("came"))
+        .join(name_of(table.name).as_("known"), on=same, join_type="left")
+        .where(unknown)
+    )
+
+
 def delete_matching(table: Table, source: str) -> exp.Delete:
     """Remove the rows whose key is in `source`."""
     own = [column_of(name) for name in table.key]

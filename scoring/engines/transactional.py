@@ -76,17 +76,35 @@ class TransactionalEngine(ABC):
             return self._load(table.name, names, conformed(table, batches))
 
     def merge(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        with self._arriving(table, batches) as (count, latest):
+            self._execute(statements.delete_matching(table, INCOMING))
+            names = [column.name for column in table.columns]
+            self._execute(statements.insert(table.name, names, latest))
+        return count
+
+    def add_missing(self, table: Table, batches: Iterable[pa.RecordBatch]) -> None:
+        with self._arriving(table, batches) as (_, latest):
+            names = [column.name for column in table.columns]
+            missing = statements.missing(table, latest)
+            if self.indexed:
+                missing = missing.order_by(
+                    *(statements.column_of(one, "came") for one in table.key)
+                )
+            self._execute(statements.insert(table.name, names, missing))
+
+    @contextmanager
+    def _arriving(
+        self, table: Table, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[tuple[int, exp.Select]]:
+        """How many rows came into the temporary table, and a query for the last of each key."""
         names = [column.name for column in table.columns]
         arrival = Column(ARRIVAL, ColumnType.INTEGER)
         with self.together(table.name):
             self._create_incoming((*table.columns, arrival))
             rows = numbered(conformed(table, batches))
             count = self._load(INCOMING, [*names, ARRIVAL], rows)
-            self._execute(statements.delete_matching(table, INCOMING))
-            latest = statements.latest(table, statements.name_of(INCOMING), ARRIVAL)
-            self._execute(statements.insert(table.name, names, latest))
+            yield count, statements.latest(table, statements.name_of(INCOMING), ARRIVAL)
             self._drop_incoming()
-        return count
 
     def append_query(self, table: Table, query: exp.Query) -> None:
         names = [column.name for column in table.columns]

@@ -12,11 +12,10 @@ from typer.core import TyperGroup
 from events.predictions import Way
 from party.opening import open_party
 from party.predicting import Wish
-from tallystick.errors import JobFailedError
 from tallystick.id_file import read_ids
 from tallystick.log_output import configure_logging
-from tallystick.score_file import check_writable, write_scores
-from tallystick.scoring_screen import follow_prediction, show_counts
+from tallystick.score_file import add_scores, check_writable, table_file
+from tallystick.scoring_screen import follow_predictions, show_counts
 from tallystick.terminal import note, say
 from tallystick.training import at_work
 
@@ -82,9 +81,10 @@ def score(
     """Ask every party of a model for its part, and combine the parts.
 
     One line a customer: id, status (scored, or which party does not have the customer),
-    probability or value, and a label where a threshold is given. When the party is not running
-    (`tally party run`), this command runs it meanwhile. Exit code 1: a party refused, or did not
-    answer in time.
+    probability or value, and a label where a threshold is given. More than a million customers are
+    asked for in several requests, one after the other, which take the memory of one. When the party
+    is not running (`tally party run`), this command runs it meanwhile. Exit code 1: a party
+    refused, or did not answer in time; then there is no file.
     """
     configure_logging(logging.ERROR)
     check_writable(out, ids)
@@ -97,13 +97,11 @@ def score(
         parties=tuple(parties or ()),
     )
     with closing(open_party(folder)) as party, at_work(party) as begin:
-        answer = follow_prediction(party, wish, begin)
-    if answer.rejected is not None:
-        raise JobFailedError(
-            f"no scores: {answer.rejected_by} says {answer.rejected.code}: {answer.rejected.detail}"
-        )
-    if answer.results is not None and answer.completed is not None:
-        write_scores(out, answer.results, threshold)
-        show_counts(answer.completed)
+        completed = []
+        with table_file(out) as add:
+            for one, results in follow_predictions(party, wish, begin):
+                add_scores(add, results, threshold)
+                completed.append(one)
+    show_counts(completed)
     say(f"{out}")
     note(f"`tally projections show {folder} labels` shows the labels that were given")

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from handlers.alignment import handles_of
 from party import handle_index
-from party.handle_index import AT_ONCE, CALM_SECONDS, HandleIndex
+from party.handle_index import AT_ONCE, CALM_SECONDS, HandleIndex, handle_table
 from scoring.engines.engine import Engine
 from scoring.engines.opening import open_engine
 
@@ -97,6 +98,34 @@ def test_very_many_customers_are_joined_in_the_engine(
     ids = [str(number) for number in range(30)]
     index = HandleIndex(engine, Customers(*ids))
     assert find(index, *ids, "nobody", "7") == [*ids, None, "7"]
+
+
+def test_customers_that_came_since_are_added_to_very_many(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("AT_ONCE", 3), ("MANY", 20), ("JOINED_AT_ONCE", 8), ("IDS_A_BATCH", 7)):
+        monkeypatch.setattr(handle_index, name, size)
+    customers = Customers(*(str(number) for number in range(0, 60, 2)))
+    index = HandleIndex(engine, customers, clock=lambda: customers.now)
+    assert find(index, *customers.ids) == customers.ids
+    customers.ids = [str(number) for number in range(60)]
+    customers.now += CALM_SECONDS
+    assert find(index, *customers.ids) == customers.ids
+
+
+def test_half_an_index_is_never_seen(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads customers may fail on the way; the next who asks begins anew."""
+    monkeypatch.setattr(handle_index, "IDS_A_BATCH", 10)
+
+    def torn() -> Iterator[str]:
+        yield from (str(number) for number in range(25))
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - ours
+        find(HandleIndex(engine, torn), "1")
+    count = exp.select(exp.Count(this=exp.Star())).from_(handle_table(KEY).name)
+    assert engine.rows(count) == [(0,)]
+    assert find(HandleIndex(engine, Customers("1")), "1") == ["1"]
 
 
 @settings(max_examples=30, deadline=None)

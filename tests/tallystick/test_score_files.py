@@ -11,13 +11,18 @@ import pytest
 from scoring.results import Results
 from tallystick.errors import IdFileError, ScoreFileError
 from tallystick.id_file import read_ids
-from tallystick.score_file import check_writable, write_scores
+from tallystick.score_file import add_scores, check_writable, table_file
 
 
 def results(combination: str = "sigmoid", outputs: int = 1) -> Results:
     values = np.array([[0.25], [np.nan], [0.75]]) if outputs == 1 else np.eye(3)[:, :outputs]
     status = np.array([[0, 0], [0, 1], [0, 0]], np.uint8)
     return Results(("7", "007", "é"), ("bank", "partner"), combination, values, status)
+
+
+def write_scores(path: Path, results: Results, threshold: float | None) -> None:
+    with table_file(path) as add:
+        add_scores(add, results, threshold)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +104,27 @@ def test_classes_have_a_column_each_and_the_most_probable_is_the_label(tmp_path:
     table = pyarrow.parquet.read_table(tmp_path / "scores.parquet")
     assert table.column_names == ["id", "status", "probability_0", "probability_1", "label"]
     assert table.column("label").to_pylist() == [0, None, 0]
+
+
+def test_an_older_file_stays_until_all_scores_are_written(tmp_path: Path) -> None:
+    """Given scores that come in several parts, when one does not come, then nothing has changed."""
+    path = tmp_path / "scores.csv"
+    path.write_text("older")
+
+    def torn() -> None:
+        with table_file(path) as add:
+            add_scores(add, results(), None)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        torn()
+    assert path.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [path]
+    with table_file(path) as add:
+        for _ in range(2):
+            add_scores(add, results(), None)
+            assert path.read_text() == "older"
+    assert len(path.read_text().splitlines()) == 1 + 2 * len(results().ids)
 
 
 def test_only_the_owner_may_read_scores(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from bus import MemoryBroker
 from learning.binning import apply_bins
+from party.opening import Party
+from party.predicting import Answer, Wish
 from scoring.models.trained import Model
+from tallystick import scoring_screen
 from tests.tallystick.conftest import Trained
 from tests.tallystick.federations import (
     Outcome,
@@ -104,6 +107,40 @@ def test_the_same_question_has_the_same_answer(serving: Serving) -> None:
     well(serving.score(out="first.csv"))
     well(serving.score(out="second.csv"))
     assert serving.scores("first.csv") == serving.scores("second.csv")
+
+
+def test_many_customers_are_asked_for_in_several_requests(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which take the memory of one; the file and the counts are those of a single request (S4)."""
+    single = well(serving.score("--threshold", "0.5", out="single.csv"))
+    monkeypatch.setattr(scoring_screen, "AT_ONCE", 10)
+    several = well(serving.score("--threshold", "0.5", out="several.csv"))
+    requests = [line for line in several.err.splitlines() if "asked of bank, partner" in line]
+    assert [line.split()[1] for line in requests] == ["10", "10", "7"]
+    assert serving.scores("several.csv") == serving.scores("single.csv")
+    assert several.out.splitlines()[:-1] == single.out.splitlines()[:-1]
+
+
+def test_scores_of_two_versions_of_a_model_are_not_mixed(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given several requests, when a version is activated meanwhile, then there is no file."""
+    versions = iter((1, 2))
+    follow = scoring_screen.follow_prediction
+
+    def of_another_version(party: Party, wish: Wish, begin: Callable[[], None]) -> Answer:
+        answer = follow(party, wish, begin)
+        assert answer.completed is not None
+        changed = answer.completed.model_copy(update={"model_version": next(versions)})
+        return replace(answer, completed=changed)
+
+    monkeypatch.setattr(scoring_screen, "AT_ONCE", 20)
+    monkeypatch.setattr(scoring_screen, "follow_prediction", of_another_version)
+    outcome = serving.score(out="mixed.csv")
+    assert outcome.code == 1
+    assert "another version of spring serves since 20 customers" in outcome.err
+    assert not (serving.folder / "mixed.csv").exists()
 
 
 def test_labels_are_a_view_that_the_log_rebuilds(serving: Serving) -> None:

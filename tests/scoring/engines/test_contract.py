@@ -128,6 +128,19 @@ def test_merging_the_same_twice_changes_nothing(engine: Engine) -> None:
     assert content(engine) == [sample("a"), sample("b")]
 
 
+def test_adding_what_is_missing_leaves_what_is_there(engine: Engine) -> None:
+    """Whatever order they come in, in how many batches; the last of those with one key wins."""
+    engine.ensure(SAMPLES)
+    engine.append(SAMPLES, [batch([sample("b", 1)])])
+    first = batch([sample("d", 2), sample("c", 2), sample("b", 2)])
+    engine.add_missing(SAMPLES, [first, batch([sample("a", 3), sample("d", 3)])])
+    added = [sample("a", 3), sample("b", 1), sample("c", 2), sample("d", 3)]
+    assert content(engine) == added
+    engine.add_missing(SAMPLES, [batch([sample("d", 4)])])
+    engine.add_missing(SAMPLES, [])
+    assert content(engine) == added
+
+
 def test_a_key_may_have_several_columns(engine: Engine) -> None:
     columns = (
         Column("model_id", ColumnType.TEXT),
