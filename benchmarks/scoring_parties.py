@@ -1,14 +1,16 @@
 """A bank and a partner with customers and half a model each, for the benchmarks of scoring."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from psycopg import sql
 
 from events.vocabulary import Role
 from learning.binning import learn_bins
@@ -17,6 +19,7 @@ from party.model_keeping import convert_document
 from party.opening import open_party, party_card, trust
 from scoring.models.linear import BinnedTerm, LinearModel
 from tests.brokers import PrivateBroker
+from tests.databases import private_postgres
 
 COLUMNS = {"bank": ("income", "age", "balance"), "partner": ("calls", "data", "spend")}
 ROLES = {"bank": Role.LOCAL, "partner": Role.PARTICIPANT}
@@ -25,13 +28,22 @@ FIRST_ID = 15_400_000_000
 BLOCK = 100_000
 
 
-def make_parties(folder: Path, customers: int, policy: str = "") -> None:
-    """Two parties with data and a model in their tables, each trusting the other."""
+def make_parties(
+    folder: Path, customers: int, policy: str = "", engines: Mapping[str, str] | None = None
+) -> None:
+    """Two parties with data and a model in their tables, each trusting the other.
+
+    `engines` are URLs by party; embedded ones unless given.
+    """
     for name, columns in COLUMNS.items():
         data = folder / f"{name}.parquet"
         _write_customers(data, columns, customers)
-        source = f"[source]\nfile = {json.dumps(str(data))}\n"
-        create_party(folder / name, ROLES[name], name, tables=source + policy)
+        tables = f"[source]\nfile = {json.dumps(str(data))}\n"
+        if engines:
+            kind = {"engine": engines[name], "lookup": engines[name], "file": str(data)}
+            lines = [f"{setting} = {json.dumps(value)}" for setting, value in kind.items()]
+            tables += "\n".join(["[samples.customers]", *lines, ""])
+        create_party(folder / name, ROLES[name], name, tables=tables + policy)
         (folder / f"{name}.json").write_text(party_card(folder / name).model_dump_json())
         with closing(open_party(folder / name)) as party:
             convert_document(party, _half(name))
@@ -61,6 +73,16 @@ def broker(folder: Path) -> Iterator[dict[str, str]]:
         yield urls
     finally:
         private.kill()
+
+
+@contextmanager
+def postgresql() -> Iterator[dict[str, str]]:
+    """A server of this run's own; the address of a schema for each party."""
+    with private_postgres() as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            for name in ROLES:
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        yield {name: f"{url}&options=-csearch_path%3D{name}" for name in ROLES}
 
 
 def _write_customers(path: Path, columns: tuple[str, ...], customers: int) -> None:

@@ -1,14 +1,15 @@
-"""One request for millions of customers, offline, by two parties over RabbitMQ (S2, S4, S7).
+"""`tally score` of millions of customers, offline, by two parties over RabbitMQ (S2, S4, S7).
 
 Each party extracts features and computes results ahead by its own commands, then `tally score`
 asks for every customer. Each command and party is a process of its own, whose peak of memory is
-told; parties use embedded engines. What scores are worth is tested elsewhere; here all must be
-there.
+told. Parties use embedded engines, or PostgreSQL, whose own memory is not counted. What scores are
+worth is tested elsewhere; here all must be there.
 
     python -m benchmarks.scoring_request --rows 10000000
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +23,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.process_figures import ProcessWatch
-from benchmarks.scoring_parties import MODEL, ROLES, at_broker, broker, customer, make_parties
+from benchmarks.scoring_parties import (
+    MODEL,
+    ROLES,
+    at_broker,
+    broker,
+    customer,
+    make_parties,
+    postgresql,
+)
 from tallystick.terminal import note, say, show_table
 
 POLICY = "[policy]\nscoring_rows_an_hour = 100000000\n"
@@ -35,12 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.scoring_request", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="on a disk with room for 1 KB a row")
+    parser.add_argument("--postgresql", action="store_true", help="parties' engine is a server")
+    parser.add_argument("--out", type=Path, help="write all figures to this JSON file")
     options = parser.parse_args()
     lines: list[Line] = []
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+        engines = stack.enter_context(postgresql()) if options.postgresql else None
         note(f"{options.rows:,} customers: making the data")
-        make_parties(folder, options.rows, POLICY)
+        make_parties(folder, options.rows, POLICY, engines)
         with (folder / "ids.txt").open("w") as ids:
             ids.writelines(f"{customer(number)}\n" for number in range(options.rows))
         with broker(folder) as urls:
@@ -54,9 +66,14 @@ def main() -> None:
                 asked += ["--how", "offline", "--out", "scores.parquet"]
                 lines += _command(folder, options.rows, asked, processes)
         _check(folder / "scores.parquet", options.rows)
-    say(f"one request for {options.rows:,} customers, embedded engines, {os.cpu_count()} cores")
+    kind = "PostgreSQL" if options.postgresql else "embedded engines"
+    say(f"tally score of {options.rows:,} customers, {kind}, {os.cpu_count()} cores")
     headings = ("process", "seconds", "rows/s", "CPU s", "MiB")
     show_table(headings, lines, right=" ".join(headings[1:]))
+    if options.out:
+        rows = [dict(zip(headings, line, strict=True)) for line in lines]
+        document = {"customers": options.rows, "engines": kind, "cores": os.cpu_count()}
+        options.out.write_text(json.dumps(document | {"processes": rows}, indent=1) + "\n")
 
 
 @contextmanager
