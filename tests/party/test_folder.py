@@ -128,7 +128,7 @@ def test_secrets_come_from_the_environment_when_they_are_used(tmp_path: Path) ->
         tmp_path / "bank", Role.LOCAL, "bank", broker="amqp://bank:${TALLY_TEST_SECRET}@host/v"
     )
     settings = read_settings(folder)
-    with pytest.raises(SettingsError, match=r"broker needs .* TALLY_TEST_SECRET"):
+    with pytest.raises(SettingsError, match=r"broker of party.toml needs .* TALLY_TEST_SECRET"):
         broker_of(settings, folder)
     assert from_environment("a${X}b${X}", "any", {"X": "1"}) == "a1b1"
 
