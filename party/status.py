@@ -12,6 +12,7 @@ from party.opening import Party
 from party.projecting import open_views
 from party.pulse import BrokerPulse, Pulse, read_pulses
 from party.tracks import Track
+from party.versions_told import versions_told
 from projections import trainings
 from projections.projection import storable
 
@@ -39,6 +40,19 @@ class JobState(Frozen):
     state: str
     round: int
     reason: str
+
+
+class VersionedJob(JobState):
+    """`version` of the protocol that it runs in; None until agreed, and for very old jobs."""
+
+    version: int | None
+
+
+class Spoken(Frozen):
+    """Which versions of the protocol a member told last that it speaks."""
+
+    name: str
+    versions: str
 
 
 class PumpState(Frozen):
@@ -72,7 +86,9 @@ class PartyStatus(Frozen):
     undelivered: tuple[Undelivered, ...]
     held_from: tuple[str, ...]
     refused: tuple[RefusedMessages, ...]
-    jobs: tuple[JobState, ...]
+    jobs: tuple[VersionedJob, ...]
+    speaks: str
+    members: tuple[Spoken, ...]
     last_errors: tuple[LastError, ...]
 
 
@@ -83,6 +99,7 @@ def party_status(party: Party) -> PartyStatus:
         projected = views.position()
         views.catch_up(party.log)
         rows = views.select(trainings())
+    told = versions_told(party, [row["job"] for row in rows])
     running = is_running(party)
     pulses = read_pulses(party.folder) if running else ()
     return PartyStatus(
@@ -107,8 +124,17 @@ def party_status(party: Party) -> PartyStatus:
             for one in party.log.refusals()
         ),
         jobs=tuple(
-            JobState(**{name: row[name] for name in ("job", "state", "round", "reason")})
+            VersionedJob(
+                **{name: row[name] for name in ("job", "state", "round", "reason")},
+                version=told.jobs.get(row["job"]),
+            )
             for row in rows
+        ),
+        speaks=str(party.settings.speaks),
+        members=tuple(
+            Spoken(name=name, versions=str(versions))
+            for name, versions in sorted(told.members.items())
+            if name != party.name
         ),
         last_errors=last_errors(pulses),
     )

@@ -22,6 +22,8 @@ def show_state(state: PartyStatus) -> None:
     running = "running" if state.running else "not running"
     since = f" since {state.since}" if state.since else ""
     say(f"{state.name} ({state.role}), {running}{since}; {count_events(state.log_head)} in its log")
+    told = "".join(f"; {one.name} told {one.versions}" for one in state.members)
+    say(f"speaks {state.speaks} of the protocol{told}")
     if state.broker is not None:
         connected = "connected" if state.broker.connected else "not connected"
         blocked = f"; it takes nothing now: {state.broker.blocked}" if state.broker.blocked else ""
@@ -45,5 +47,8 @@ def show_state(state: PartyStatus) -> None:
             f"{' (' + refused.type + ')' if refused.type else ''}, last {refused.last_time}"
         )
     if state.jobs:
-        rows = [(job.job, job.state, str(job.round), job.reason) for job in state.jobs]
-        show_table(("job", "state", "round", "reason"), rows, right="round")
+        rows = [
+            (job.job, job.state, str(job.round), str(job.version or ""), job.reason)
+            for job in state.jobs
+        ]
+        show_table(("job", "state", "round", "protocol", "reason"), rows, right="round")
