@@ -1,5 +1,6 @@
 """What a broken connection means to the person who runs the party."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import TypeVar
@@ -13,6 +14,8 @@ from bus.errors import (
     BrokerUnreachableError,
     LoginRefusedError,
     ParcelTooLargeError,
+    ProxyError,
+    ProxyRefusedError,
     TopologyError,
     VirtualHostError,
 )
@@ -30,6 +33,7 @@ NEEDS_A_PERSON = (
     BrokerTlsError,
     LoginRefusedError,
     ParcelTooLargeError,
+    ProxyRefusedError,
     TopologyError,
     VirtualHostError,
 )
@@ -40,8 +44,10 @@ def explain_connection(error: BaseException, settings: BrokerSettings) -> Broker
     causes = list(_causes(error))
     where = settings.address
     result: BrokerError
-    if tls := _first(causes, ssl.SSLError):
-        result = BrokerTlsError(f"TLS with {where} failed: {tls}")
+    if through := _first(causes, ProxyError, ProxyRefusedError):
+        result = through
+    elif tls := _first(causes, ssl.SSLError):
+        result = _tls_failed(tls, settings)
     elif _first(causes, exceptions.ProbableAuthenticationError, exceptions.AuthenticationError):
         result = _login_refused(settings)
     elif denied := _first(causes, exceptions.ProbableAccessDeniedError):
@@ -49,12 +55,45 @@ def explain_connection(error: BaseException, settings: BrokerSettings) -> Broker
     elif _first(causes, exceptions.IncompatibleProtocolError):
         result = _no_common_protocol(settings)
     elif closed := _first(causes, exceptions.ConnectionClosed):
-        result = BrokerUnreachableError(f"{where} closed the connection: {closed.reply_text}")
+        result = BrokerUnreachableError(
+            f"{where} closed the connection ({closed.reply_text}): the party connects again by "
+            "itself; where that goes on, look at the broker's log"
+        )
     else:
-        spoken = (OSError, exceptions.StreamLostError, exceptions.AMQPHeartbeatTimeout)
-        cause = _first(causes, *spoken) or type(causes[-1]).__name__
-        result = BrokerUnreachableError(f"no connection to {where}: {cause}")
+        result = _no_connection(causes, settings)
     return result
+
+
+def _no_connection(causes: list[BaseException], settings: BrokerSettings) -> BrokerError:
+    """The system's words, and what a person can do about them."""
+    spoken = (OSError, exceptions.StreamLostError, exceptions.AMQPHeartbeatTimeout)
+    cause = _first(causes, *spoken)
+    why = getattr(cause, "strerror", None) or cause or type(causes[-1]).__name__
+    if _first(causes, ConnectionRefusedError):
+        remedy = "start the broker, or correct host and port in its address"
+    elif _first(causes, socket.gaierror):
+        remedy = f"correct the host in the broker's address, or have {settings.host} resolved here"
+    elif isinstance(cause, TimeoutError) or "timed out" in str(cause):
+        remedy = (
+            f"have the firewall allow outgoing connections to port {settings.port}, or name a "
+            'way around it (proxy = "http://HOST:PORT" in party.toml)'
+        )
+    else:
+        remedy = "the party connects again by itself; where that goes on, look at the network"
+    return BrokerUnreachableError(f"no connection to {settings.address} ({why}): {remedy}")
+
+
+def _tls_failed(tls: ssl.SSLError, settings: BrokerSettings) -> BrokerTlsError:
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return BrokerTlsError(
+            f"TLS with {settings.address}: certificate verify failed ({tls.verify_message}): "
+            "cacertfile must hold the authority of the broker's certificate, and that "
+            "certificate the host's name"
+        )
+    return BrokerTlsError(
+        f"TLS with {settings.address} failed ({tls.reason or tls}): the port must be the broker's "
+        "TLS port, and certfile, keyfile of an authority that the broker trusts"
+    )
 
 
 def explain_channel(error: BaseException, settings: BrokerSettings) -> BrokerError:
@@ -119,7 +158,8 @@ def _not_let_in(denied: BaseException, settings: BrokerSettings) -> BrokerError:
             "same party must end first, or an administrator raise the limit"
         )
     return VirtualHostError(
-        f"{where}: the virtual host does not exist, or is closed to user {user!r}"
+        f"{where} does not exist, or is closed to user {user!r}: correct the address, or have an "
+        "administrator make it"
     )
 
 

@@ -8,6 +8,8 @@ BusError
 ├── DefinitionsError          a federation that no broker can be prepared for
 └── BrokerError               the broker, or the way to it; kept as an endpoint's last_error
     ├── BrokerUnreachableError    nobody answers, or the connection went
+    │   └── ProxyError            the proxy on the way does not answer, or does not reach it
+    ├── ProxyRefusedError         the proxy wants a login, or lets nobody through to there
     ├── LoginRefusedError         wrong user or password
     ├── VirtualHostError          the virtual host is missing or closed to this user
     ├── BrokerTlsError            certificates do not fit
@@ -49,6 +51,14 @@ class BrokerError(BusError):
 
 class BrokerUnreachableError(BrokerError):
     """No broker answers at the address, or it stopped answering."""
+
+
+class ProxyError(BrokerUnreachableError):
+    """The HTTP proxy cannot be reached, is none, or cannot reach the broker."""
+
+
+class ProxyRefusedError(BrokerError):
+    """The HTTP proxy refuses the login, or a tunnel to the broker."""
 
 
 class LoginRefusedError(BrokerError):

@@ -3,8 +3,6 @@
 Nothing is declared, read or bound, so a look beside the running party disturbs nothing.
 """
 
-import socket
-import ssl
 from dataclasses import dataclass
 from time import monotonic
 
@@ -20,6 +18,7 @@ from bus.errors import BrokerError, BrokerUnreachableError
 from bus.link import connection_parameters
 from bus.settings import BrokerSettings
 from bus.topology import dead_queue_name, queue_name
+from bus.tunnel import connected_socket, io_services
 
 LOOK_SECONDS = 10.0
 
@@ -75,7 +74,7 @@ class _Look:
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_end,
             on_close_callback=self._on_end,
-            custom_ioloop=self._loop,
+            custom_ioloop=io_services(self._loop, self._settings),
         )
         self._loop.call_later(LOOK_SECONDS, lambda: self._give_up(connection))
         try:
@@ -135,13 +134,12 @@ def _server_certificate(
 ) -> CertificateFacts | None:
     """What the broker shows, after the same checks as any connection makes."""
     options = parameters.ssl_options
-    place = (settings.host, settings.port)
     try:
         with (
-            socket.create_connection(place, timeout=LOOK_SECONDS) as plain,
+            connected_socket(settings, LOOK_SECONDS) as plain,
             options.context.wrap_socket(plain, server_hostname=options.server_hostname) as secured,
         ):
             shown = secured.getpeercert(binary_form=True)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # ssl's among them
         raise explain_connection(error, settings) from None
     return facts_of(x509.load_der_x509_certificate(shown)) if shown else None

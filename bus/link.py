@@ -16,6 +16,7 @@ from bus.certificates import check_client_certificate
 from bus.diagnosis import explain_connection
 from bus.errors import BrokerError, BrokerTlsError
 from bus.settings import BrokerSettings, TlsSettings
+from bus.tunnel import io_services
 
 _log = structlog.get_logger(__name__)
 _random = SystemRandom()
@@ -63,7 +64,7 @@ class Link:
             on_open_callback=self._up,
             on_open_error_callback=self._on_lost,
             on_close_callback=self._on_lost,
-            custom_ioloop=self._loop,
+            custom_ioloop=io_services(self._loop, self._settings),
         )
 
     def works(self) -> None:

@@ -11,6 +11,7 @@ from bus.errors import BrokerSettingsError
 DELIVERY_LIMIT = 100  # counts crashes of the reader too: be generous
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _TLS_OPTIONS = {"cacertfile", "certfile", "keyfile", "server_name_indication"}
+_PROXY_PORT = 3128
 _PLAINTEXT = "plaintext"
 _OPTIONS = _TLS_OPTIONS | {"heartbeat", "startup_timeout", _PLAINTEXT}
 
@@ -24,6 +25,22 @@ class TlsSettings(BaseModel):
     certfile: Path | None = None
     keyfile: Path | None = None
     server_name_indication: str | None = None
+
+
+class ProxySettings(BaseModel):
+    """An HTTP proxy that makes tunnels (CONNECT)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(min_length=1)
+    port: int = Field(3128, gt=0, lt=65536)
+    user: str | None = None
+    password: SecretStr | None = None
+
+    @property
+    def address(self) -> str:
+        """For messages: no user, no password."""
+        return f"{self.host}:{self.port}"
 
 
 class BrokerSettings(BaseModel):
@@ -40,6 +57,7 @@ class BrokerSettings(BaseModel):
     user: str | None = None
     password: SecretStr | None = None
     tls: TlsSettings | None = None
+    proxy: ProxySettings | None = None
     heartbeat: int = Field(30, ge=1, le=600)
     startup_timeout: float = Field(15, gt=0)
     closing_timeout: float = Field(5, ge=0)
@@ -100,6 +118,26 @@ def broker_settings(url: str) -> BrokerSettings:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise BrokerSettingsError(f"the broker's address: {where}: {first['msg']}") from None
+
+
+def proxy_settings(url: str) -> ProxySettings:
+    """From `http://user:password@host:port`. Raises BrokerSettingsError, without the address."""
+    try:
+        parts = urlsplit(url)
+        values = {
+            "host": parts.hostname or "",
+            "port": parts.port or _PROXY_PORT,
+            "user": unquote(parts.username) if parts.username else None,
+            "password": unquote(parts.password) if parts.password else None,
+        }
+        is_proxy = parts.scheme == "http" and parts.path in {"", "/"} and not parts.query
+        if is_proxy:
+            return ProxySettings.model_validate(values)
+    except ValueError:
+        pass
+    raise BrokerSettingsError(
+        "the proxy's address cannot be used: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
+    ) from None
 
 
 def _refuse_plaintext(scheme: str, host: str, allowed: str | None) -> None:

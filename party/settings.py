@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from bus.settings import BrokerSettings, broker_settings
+from bus.settings import BrokerSettings, broker_settings, proxy_settings
 from events.versions import Versions
 from events.vocabulary import DATA_ROLES, TABLE_ROLES, Frozen, PartyName, Role
 from handlers.policy import Policy
@@ -41,6 +41,7 @@ class PartySettings(Frozen):
     name: PartyName
     role: Role
     broker: str | None = None
+    proxy: str | None = None
     store: str | None = None
     threads: int | None = Field(default=None, ge=1, le=1024)
     checkpoint_minutes: float = Field(default=60, gt=0)
@@ -127,7 +128,11 @@ def broker_of(settings: PartySettings, folder: PartyFolder) -> BrokerSettings:
     """Raises SettingsError: none is named; BrokerSettingsError: an address that makes no sense."""
     if settings.broker is None:
         raise SettingsError('party.toml names no broker: add broker = "amqps://…"')
-    return broker_settings(from_environment(settings.broker, "broker")).relative_to(folder.path)
+    broker = broker_settings(from_environment(settings.broker, "broker")).relative_to(folder.path)
+    if settings.proxy is None:
+        return broker
+    proxy = proxy_settings(from_environment(settings.proxy, "proxy"))
+    return broker.model_copy(update={"proxy": proxy})
 
 
 def from_environment(text: str, setting: str, variables: Mapping[str, str] | None = None) -> str:

@@ -18,6 +18,8 @@ role = {role}
 # amqps://HOST/tallystick?cacertfile=keys/broker-authority.pem&certfile=keys/broker.pem&keyfile=keys/broker.key
 # or, where the broker knows passwords, amqps://user:${{PASSWORD}}@HOST/tallystick?cacertfile=…
 broker = {broker}
+# Where the only way out is a company's HTTP proxy (CONNECT to the broker's host and port):
+# proxy = "http://${{PROXY_USER}}:${{PROXY_PASSWORD}}@proxy.example:3128"
 
 # The log: SQLite in this folder (log.sqlite) unless a PostgreSQL database is named.
 # store = "postgresql+psycopg://user:${{TALLY_STORE_PASSWORD}}@host/database"

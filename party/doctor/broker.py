@@ -30,7 +30,8 @@ def check_broker(folder: PartyFolder, settings: PartySettings, *, runs: bool) ->
         yield explained("broker", error)
         return
     milliseconds = 1000 * facts.login_seconds
-    yield well("broker", f"{broker.address} lets this party in, {milliseconds:.0f} ms")
+    way = f" through the proxy {broker.proxy.address}" if broker.proxy else ""
+    yield well("broker", f"{broker.address}{way} lets this party in, {milliseconds:.0f} ms")
     yield from _check_way(broker, facts)
     yield from _check_queues(settings.name, facts, runs=runs)
 

@@ -27,6 +27,7 @@ from store.tables import FORMAT
 from tests.brokers import PrivateBroker
 from tests.bus.buses import RabbitBus, eventually, settings_for_tests
 from tests.party.federation import Node, request, toy_decide
+from tests.proxies import free_port, http_proxy
 from tests.tallystick.federations import tally
 
 
@@ -183,6 +184,41 @@ def test_little_space_is_worth_a_look_and_none_is_a_failure(
         monkeypatch.setattr(doctor_folder, limit, 1 << 60)
         assert unwell(bank)["disk"].state is state
         assert "payloads prune" in str(unwell(bank)["disk"].remedy)
+
+
+def test_a_broker_that_is_not_there_has_a_remedy_and_not_the_systems_words(
+    bank: PartyFolder,
+) -> None:
+    expected = {
+        f"amqp://bank@127.0.0.1:{free_port()}/tallystick": "start the broker, or correct host",
+        "amqps://bank@broker.invalid/tallystick": "correct the host in the broker's address",
+    }
+    for url, remedy in expected.items():
+        use_broker(bank, url)
+        found = unwell(bank)["broker"]
+        assert found.state is State.FAIL
+        assert "no connection to" in found.what
+        assert (found.remedy or "").startswith(remedy)
+        assert "Errno" not in found.what + (found.remedy or "")
+
+
+def test_a_proxy_on_the_way_is_shown_and_its_answer_explained(
+    bank: PartyFolder, rabbitmq: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given credentials from the environment, then the broker is reached through it."""
+    with http_proxy(rabbitmq.port, login="anna:secret") as proxy:
+        place = f"127.0.0.1:{proxy.port}"
+        text = f'proxy = "http://${{PROXY_LOGIN}}@{place}"\n' + bank.settings.read_text()
+        bank.settings.write_text(text)
+        monkeypatch.setenv("PROXY_LOGIN", "anna:secret")
+        found = {one.check: one for one in examine(bank.path)}["broker"]
+        assert found.state is State.OK
+        assert f"through the proxy {place}" in found.what
+        monkeypatch.setenv("PROXY_LOGIN", "anna:wrong")
+        found = unwell(bank)["broker"]
+        assert "(407)" in found.what
+        assert "PROXY_PASSWORD" in (found.remedy or "")
+        assert "wrong" not in found.what + (found.remedy or "")
 
 
 def test_the_way_to_the_broker_is_tried(bank: PartyFolder, rabbitmq: PrivateBroker) -> None:
