@@ -17,10 +17,12 @@ from bus.link import Link
 from bus.message import attempts_of, dead_properties, parcel_from
 from bus.parcel import Outcome
 from bus.publisher import Sending
+from bus.ration import Ration
 from bus.settings import BrokerSettings
 from bus.topology import DEAD_EXCHANGE, declare, queue_name
 
 _log = structlog.get_logger(__name__)
+_DEAD_A_MINUTE, _LINES_A_MINUTE, _MINUTE = 1000, 60, 60.0
 
 
 class Consumer:
@@ -50,6 +52,9 @@ class Consumer:
         self._ready = ready
         self._report = down
         self._channel: Channel | None = None
+        self._burials = Ration(_DEAD_A_MINUTE, _MINUTE)
+        self._lines = Ration(_LINES_A_MINUTE, _MINUTE)
+        self._unburied = 0
 
     @property
     def connected(self) -> bool:
@@ -64,7 +69,20 @@ class Consumer:
             channel.basic_nack(tag, requeue=True)
 
     def reject(self, channel: Channel, message: "_Message", reason: str) -> None:
-        """AMQP's reject has no reason: publish to the dead letters first, then acknowledge."""
+        """AMQP's reject has no reason: publish to the dead letters first, then acknowledge.
+
+        A flood must not fill them, nor cost as much again: of more than a thousand a minute
+        only the number is kept.
+        """
+        if self._lines.take():
+            _log.warning("delivery_rejected", party=self._party, reason=reason)
+        if not self._burials.take():
+            self._unburied += 1
+            self.acknowledge(channel, message.tag)
+            return
+        if self._unburied:
+            _log.warning("rejected_and_not_kept", party=self._party, messages=self._unburied)
+            self._unburied = 0
 
         def buried(outcome: Outcome) -> None:
             if outcome is Outcome.CONFIRMED:
@@ -73,7 +91,6 @@ class Consumer:
                 self.requeue(channel, message.tag)
 
         properties = dead_properties(message.properties, message.route, reason, self._settings.user)
-        _log.warning("delivery_rejected", party=self._party, reason=reason)
         self._bury(Sending(DEAD_EXCHANGE, self._party, properties, message.body, buried))
 
     def _on_up(self, connection: pika.SelectConnection) -> None:

@@ -44,7 +44,7 @@ class Delivery:
         self.settlement.requeue()
 
     def reject(self, reason: str) -> None:
-        """Never: put it in the dead-letter queue, with the reason."""
+        """Never: put it in the dead-letter queue, with the reason; of a flood only the first."""
         self._settle_once()
         self.settlement.reject(reason)
 

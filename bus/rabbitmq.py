@@ -1,5 +1,6 @@
 """The bus over RabbitMQ: one I/O thread an endpoint, everything else hands work to it."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -68,6 +69,7 @@ class RabbitEndpoint:
             self._on_down,
         )
         self._connected_once: Future[None] = Future()
+        self._posted: deque[Callable[[], None]] = deque()
         self._lock = Lock()
         self._leaving = False
         self._stopped = False
@@ -120,11 +122,29 @@ class RabbitEndpoint:
         self._thread.join()
 
     def _post(self, callback: Callable[[], None]) -> bool:
-        """Run something on the I/O thread, in the order posted; False once that has ended."""
+        """Run something on the I/O thread, in the order posted; False once that has ended.
+
+        The thread is woken once for all that is posted until it looks.
+        """
         with self._lock:
-            if not self._stopped:
-                self._loop.add_callback_threadsafe(callback)
-            return not self._stopped
+            if self._stopped:
+                return False
+            self._posted.append(callback)
+            if len(self._posted) == 1:
+                self._loop.add_callback_threadsafe(self._run_posted)
+            return True
+
+    def _run_posted(self) -> None:
+        with self._lock:
+            posted, self._posted = self._posted, deque()
+        try:
+            while posted:
+                posted.popleft()()
+        finally:
+            if posted:  # one failed: the others have their turn before what came since
+                with self._lock:
+                    self._posted.extendleft(reversed(posted))
+                    self._loop.add_callback_threadsafe(self._run_posted)
 
     def _run(self) -> None:
         self._publisher.link.connect()

@@ -17,6 +17,17 @@ from party.errors import Reason, RefusalError
 from party.jobs import job_history
 from party.opening import Party
 
+# Anybody could have sent it in the sender's name.
+NOT_GENUINE = frozenset(
+    {
+        Reason.NOT_AN_ENVELOPE,
+        Reason.FALSE_IDENTITY,
+        Reason.OTHER_SENDER,
+        Reason.UNKNOWN_ISSUER,
+        Reason.FALSE_SIGNATURE,
+    }
+)
+
 
 @dataclass(frozen=True)
 class Breach:

@@ -38,13 +38,16 @@ def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[E
 
 
 def genuine_envelope(sender: str, canonical: bytes, trusted: Cards) -> Envelope:
-    """Parse what `sender` sent: whole, canonical and signed by it. Raises RefusalError."""
-    envelope = _parse(canonical)
-    if envelope.source != sender:
-        raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
+    """Parse what `sender` sent: whole, canonical and signed by it. Raises RefusalError.
+
+    What costs least comes first: a stranger's message is not even read.
+    """
     card = trusted.card(sender)
     if card is None:
         raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
+    envelope = _parse(canonical)
+    if envelope.source != sender:
+        raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
     try:
         verify_signature(envelope, card.verifying_key())
     except SignatureError as error:

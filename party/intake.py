@@ -3,19 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from events.catalogue import Fact
 from events.envelope import Envelope, event_id
 from events.event import Event
 from party.appending import append_draft
-from party.breaches import Breaches
+from party.breaches import NOT_GENUINE, Breaches
 from party.checks import check_follows, check_in_job, read_genuine
 from party.damage import DamagedOnTheWay
 from party.errors import Reason, RefusalError
 from party.jobs import JobTerms
 from party.opening import Party
 from party.payload_opening import PayloadOpener
+from party.refused import RefusalAccount
 from party.spool import ReceivedChunks
 from party.transport import (
     BEHIND,
@@ -30,7 +29,6 @@ from party.waiting import WaitingEnvelopes, payload_key
 from store.entry import Entry, StreamHead
 from store.errors import EquivocationError, SequenceConflictError
 
-log = structlog.get_logger()
 Headers = Mapping[str, object]
 
 
@@ -45,6 +43,7 @@ class Intake:
         self._jobs = JobTerms(party.log)
         self._breaches = Breaches(party)
         self._damaged = DamagedOnTheWay(ask_again)
+        self._account = RefusalAccount(party.log)
         self._last_cause: Entry | None = None
 
     def look_back(self) -> None:
@@ -86,17 +85,25 @@ class Intake:
         The output says more, and nothing of a message's content.
         """
         kind = held.type if held else ""
-        log.warning("refused", sender=sender, reason=str(refusal), type=kind)
         breach = None
         comes_again = self._damaged.comes_again(sender, canonical, refusal.reason)
-        if not comes_again and not self._waiting.holds(canonical):
+        genuine = refusal.reason not in NOT_GENUINE
+        if genuine and not comes_again and not self._waiting.holds(canonical):
             breach = self._breaches.of(sender, canonical, refusal.reason)
+        count = self._account.enter(sender, refusal.reason, kind, str(refusal))
+        if not (count or held or breach):
+            return
         with self._party.log.transaction() as transaction:
-            transaction.refuse(sender, refusal.reason, kind)
+            if count:
+                count(transaction)
             if held:
                 transaction.release(held.id)
             if breach:
                 append_draft(transaction, self._party, breach.stored, breach.causes, breach.terms)
+
+    def settle_refusals(self, *, now: bool = False) -> None:
+        """Write down refusals that were only counted; cheap when there are none."""
+        self._account.settle(now=now)
 
     def _release(self, key: str) -> None:
         """Consider what waited for this, and then what waited for that."""

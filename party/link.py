@@ -17,9 +17,9 @@ class Link:
         self._endpoint = endpoint
         self._publisher = Publisher(party, endpoint)
         heads = HeadsExchange(party, endpoint, self._publisher.look_again)
-        receiver = Receiver(party, endpoint, heads)
+        self._receiver = Receiver(party, endpoint, heads)
         self.heads_agree = heads.agree
-        self.pumps = (*self._publisher.pumps(), receiver.pump(), heads.pump())
+        self.pumps = (*self._publisher.pumps(), self._receiver.pump(), heads.pump())
 
     def start(self) -> None:
         for pump in self.pumps:
@@ -34,6 +34,8 @@ class Link:
             pump.stop()
         with suppress(StoreError):  # what is not noted is sent once more
             self._publisher.note_confirmed()
+        with suppress(StoreError):
+            self._receiver.settle_refusals()
 
     @property
     def alive(self) -> bool:

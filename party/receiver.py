@@ -43,6 +43,7 @@ class Receiver:
             intake = Intake(self._party, self._heads.ask_again)
             intake.look_back()
             self._intake = intake
+        self._intake.settle_refusals()
         if self._in_hand is None:
             self._in_hand = self._endpoint.receive(timeout)
         if self._in_hand is None:
@@ -81,6 +82,11 @@ class Receiver:
             intake.record(parcel.sender, RefusalError(Reason.INTERNAL), canonical)
             return Reason.INTERNAL
         return None
+
+    def settle_refusals(self) -> None:
+        """Nothing more is received: write down what was only counted. Raises StoreError."""
+        if self._intake is not None:
+            self._intake.settle_refusals(now=True)
 
     def _forget(self) -> None:
         self._intake = None

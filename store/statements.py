@@ -164,6 +164,6 @@ REFUSE_AGAIN = (
         REFUSALS.c.reason == bindparam("of_reason"),
         REFUSALS.c.type == bindparam("of_type"),
     )
-    .values(count=REFUSALS.c.count + 1, last_time=bindparam("now"))
+    .values(count=REFUSALS.c.count + bindparam("times"), last_time=bindparam("now"))
 )
 ALL_REFUSALS = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)

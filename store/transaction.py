@@ -194,13 +194,13 @@ class LogTransaction:
         if gone:
             self._connection.execute(statements.LET_PAYLOAD_GO, gone)
 
-    def refuse(self, sender: str, reason: str, event_type: str = "") -> None:
-        """Count a refused message. `reason` is a short code: never content of the message."""
+    def refuse(self, sender: str, reason: str, event_type: str = "", times: int = 1) -> None:
+        """Count refused messages. `reason` is a short code: never content of a message."""
         key = {"sender": _short(sender), "reason": _short(reason), "type": _short(event_type)}
         now = format_time(datetime.now(UTC))
-        again = {f"of_{name}": value for name, value in key.items()} | {"now": now}
+        again = {f"of_{name}": value for name, value in key.items()} | {"now": now, "times": times}
         if self._connection.execute(statements.REFUSE_AGAIN, again).rowcount == 0:
-            first = {**key, "count": 1, "first_time": now, "last_time": now}
+            first = {**key, "count": times, "first_time": now, "last_time": now}
             self._connection.execute(statements.REFUSE_FIRST, first)
 
     def finish(self) -> None:

@@ -45,8 +45,14 @@ class Federation:
     """The parties' folders and processes. Stop it with `stop`."""
 
     def __init__(
-        self, folder: Path, customers: int, broker: PrivateBroker, postgres: PrivatePostgres
+        self,
+        folder: Path,
+        customers: int,
+        broker: PrivateBroker,
+        postgres: PrivatePostgres,
+        policy: str = "",
     ) -> None:
+        """`policy` are lines for everybody's [policy]."""
         self.folder = folder
         self.broker = broker
         self.postgres = postgres
@@ -62,7 +68,7 @@ class Federation:
                 text += f'store = "{fresh_postgres_log(postgres.url)}"\n'
             settings = path / "party.toml"
             others = re.sub(r"(?m)^(broker|store) = .*\n", "", settings.read_text())
-            settings.write_text(text + others)
+            settings.write_text(text + others.replace("[policy]\n", f"[policy]\n{policy}"))
 
     def path(self, name: str) -> Path:
         return self._folders[name]
@@ -76,6 +82,10 @@ class Federation:
             env={**os.environ, **(variables or {})},
             start_new_session=True,
         )
+
+    @property
+    def process_ids(self) -> dict[str, int]:
+        return {name: process.pid for name, process in self._processes.items()}
 
     def kill(self, name: str, *, reactor_too: bool = True) -> None:
         """SIGKILL; without its link alone the reactor notices, and leaves by itself."""
