@@ -21,6 +21,7 @@ from events.canonical import canonical_json
 from events.checkpoint import sign_checkpoint
 from events.merkle import MerkleTree
 from events.vocabulary import PRIVATE_STREAM
+from party.escrow import sealed_path
 from party.opening import Party
 from store.entry import Entry
 from store.log import Log
@@ -34,6 +35,7 @@ MANIFEST, CHECKPOINT, EVENTS, POSITIONS = (
 )
 OMITTED, EARLIER, REFUSALS = "omitted.jsonl", "earlier.jsonl", "refusals.jsonl"
 CARDS = "cards/"
+SEALED = "sealed"
 PAGE = 5_000
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 LARGE = 1 << 31
@@ -51,10 +53,16 @@ class Exported:
 
 
 def export_log(
-    party: Party, out: Path, scope: Scope | None = None, *, payloads: bool = False
+    party: Party,
+    out: Path,
+    scope: Scope | None = None,
+    *,
+    payloads: bool = False,
+    sealed: bool = False,
 ) -> Exported:
     """Write the file, whole or not at all; an older one of this name is replaced.
 
+    `sealed` adds what an escrow can open, as it came.
     Raises EvidenceError when the log has no such job, LogPlaceError, OSError, StoreError.
     """
     check_place(out)
@@ -72,7 +80,9 @@ def export_log(
             files = _payloads_here(party, chosen) if payloads else []
             _write(archive, party, scope, tree, chosen, with_payloads=payloads)
             for commitment in files:
-                _copy(archive, party, commitment)
+                _copy(archive, party.payloads.salted_file(commitment), payload_member(commitment))
+            for path in _sealed_here(party, chosen) if sealed else []:
+                _copy(archive, path, payload_member(path.name, SEALED))
         Path(name).replace(out)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -172,9 +182,16 @@ def _payloads_here(party: Party, chosen: list[Entry]) -> list[str]:
     return sorted(commitments)
 
 
-def _copy(archive: ZipFile, party: Party, commitment: str) -> None:
-    path = party.payloads.salted_file(commitment)
-    information = _member(payload_member(commitment))
+def _sealed_here(party: Party, chosen: list[Entry]) -> list[Path]:
+    commitments = {
+        reference.commitment for entry in chosen for reference in entry.envelope.payloads
+    }
+    paths = [sealed_path(party.folder.sealed, one) for one in sorted(commitments)]
+    return [path for path in paths if path.is_file()]
+
+
+def _copy(archive: ZipFile, path: Path, member: str) -> None:
+    information = _member(member)
     information.file_size = path.stat().st_size
     large = information.file_size > LARGE
     with path.open("rb") as source, archive.open(information, "w", force_zip64=large) as target:

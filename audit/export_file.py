@@ -20,6 +20,7 @@ from audit.export import (
     OMITTED,
     POSITIONS,
     REFUSALS,
+    SEALED,
     VERSION,
 )
 from audit.log_copy import EarlierTree, LogCopy, Scope, TreeEvidence
@@ -143,6 +144,7 @@ def _read(path: Path, archive: ZipFile) -> LogCopy:
         scope=Scope(manifest.job, manifest.private),
         entries=lambda: _entries(path, archive, positions),
         payloads=ZipPayloads(path, archive, names),
+        sealed=ZipPayloads(path, archive, names, SEALED),
         refusals=tuple(
             Refusal(**one.model_dump()) for one in _documents(archive, REFUSALS, _Refusal)
         ),

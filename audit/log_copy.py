@@ -58,6 +58,7 @@ class LogCopy:
     scope: Scope
     entries: Callable[[], Iterator[Entry]] = field(repr=False)
     payloads: PayloadFiles = field(repr=False)
+    sealed: PayloadFiles | None = field(default=None, repr=False)
     refusals: tuple[Refusal, ...] = ()
     evidence: TreeEvidence | None = None
     views: str | None = None

@@ -79,6 +79,7 @@ def _folder(path: Path) -> LogCopy:
         scope=Scope(),
         entries=database.entries,
         payloads=FolderPayloads(folder.payloads, database.kept_payloads),
+        sealed=FolderPayloads(folder.sealed),
         refusals=database.refusals(),
         views=views_address(settings, folder),
         close=database.close,

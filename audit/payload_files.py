@@ -139,27 +139,32 @@ class ZipPayloads(PayloadFiles):
     Its checksum would cost half as much again as SHA-256, and says less.
     """
 
-    def __init__(self, path: Path, file: ZipFile, names: frozenset[str]) -> None:
+    def __init__(
+        self, path: Path, file: ZipFile, names: frozenset[str], folder: str = "payloads"
+    ) -> None:
         super().__init__()
-        self._path, self._file, self._names = path, file, names
+        self._path, self._file, self._names, self._folder = path, file, names, folder
 
     def has(self, commitment: str) -> bool:
-        return payload_member(commitment) in self._names
+        return self._member(commitment) in self._names
 
     def _open(self, commitment: str) -> IO[bytes]:
         span = self._span(commitment)
         if span is None:
-            return self._file.open(payload_member(commitment))
+            return self._file.open(self._member(commitment))
         return cast("IO[bytes]", _Part(span))
 
     def _span(self, commitment: str) -> Span | None:
         if not self.has(commitment):
             return None
-        member = self._file.getinfo(payload_member(commitment))
+        member = self._file.getinfo(self._member(commitment))
         if member.compress_type != ZIP_STORED or member.file_size != member.compress_size:
             return None
         start = _content_of(self._path, member)
         return None if start is None else Span(self._path, start, member.file_size)
+
+    def _member(self, commitment: str) -> str:
+        return payload_member(commitment, self._folder)
 
 
 class _Part(RawIOBase):
@@ -202,6 +207,6 @@ def _content_of(path: Path, member: ZipInfo) -> int | None:
     return int(member.header_offset + LOCAL_HEADER.size + name + extra)
 
 
-def payload_member(commitment: str) -> str:
+def payload_member(commitment: str, folder: str = "payloads") -> str:
     """Where a payload stands in an export file."""
-    return f"payloads/{commitment}"
+    return f"{folder}/{commitment}"

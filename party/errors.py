@@ -95,6 +95,7 @@ class Reason(StrEnum):
     WRONG_READERS = "payload is meant for the wrong readers"
     OTHER_SEALED_BYTES = "sealed payload is not what was announced"
     NOT_SEALED_TO_US = "sealed payload does not open"
+    OTHER_RECIPIENTS = "sealed payload is not for all whom the job names, or for more"
     OTHER_CONTENT = "payload is not what its issuer committed to"
     BAD_HEADS = "not a statement of heads for this party"
     STALE_HEADS = "statement of heads is older than the last one"

@@ -37,6 +37,11 @@ class PartyFolder:
         return self.path / "payloads"
 
     @property
+    def sealed(self) -> Path:
+        """Payloads as they came under seal, of jobs with an escrow."""
+        return self.path / "sealed"
+
+    @property
     def spool(self) -> Path:
         return self.path / "spool"
 

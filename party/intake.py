@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from events.catalogue import Fact
 from events.envelope import Envelope, event_id
 from events.event import Event
+from events.opening import Opening
 from party.appending import append_draft
 from party.breaches import NOT_GENUINE, Breaches
 from party.checks import check_follows, check_in_job, read_genuine
 from party.damage import DamagedOnTheWay
 from party.errors import Reason, RefusalError
+from party.escrow import escrows_of
 from party.jobs import JobTerms
 from party.opening import Party
 from party.payload_opening import PayloadOpener
@@ -211,11 +213,15 @@ class Intake:
         """The last checks, the payloads, and the envelope at last."""
         envelope, party = fact.envelope, self._party
         check_follows(envelope, head, self._cause(envelope))
-        check_in_job(fact, self._jobs.terms(fact.job), party.name, party.role, party.trusted)
+        terms = self._jobs.terms(fact.job)
+        check_in_job(fact, terms, party.name, party.role, party.trusted)
+        agreed = fact.event.terms if isinstance(fact.event, Opening) else terms
         kept = []
         for name, sealed in announced.items():
             came = arrived.behind.get(sealed.digest)
-            kept += self._opener.open(fact.source, envelope.payload(name), sealed, came)
+            kept += self._opener.open(
+                fact.source, envelope.payload(name), sealed, came, len(escrows_of(agreed))
+            )
         try:
             with party.log.transaction() as transaction:
                 transaction.append(envelope, arrived.canonical)

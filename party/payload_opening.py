@@ -1,10 +1,13 @@
 """A received payload: unsealed, compared with what its issuer committed to, and kept."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from events.envelope import PayloadReference
 from party.errors import Reason, RefusalError, SealingError
+from party.escrow import check_recipients, first_bytes, keep_sealed
 from party.opening import Party
 from party.sealing import HashingReader, unseal, unseal_bytes
 from party.spool import ReceivedChunks
@@ -25,13 +28,33 @@ class PayloadOpener:
         self._party, self._chunks = party, chunks
 
     def open(
-        self, sender: str, reference: PayloadReference, sealed: SealedPayload, came: bytes | None
+        self,
+        sender: str,
+        reference: PayloadReference,
+        sealed: SealedPayload,
+        came: bytes | None,
+        escrows: int = 0,
     ) -> Kept:
         """Put it into the payload store; `came` is what travelled behind the envelope.
 
-        Gives what the transaction of the envelope has to keep: small ones, by commitment.
+        Gives what the transaction of the envelope has to keep: small ones, by commitment. With
+        escrows it has to be for them as well, and is kept under seal, too.
         """
         pieces = self._chunks.pieces(sender, sealed) if came is None else [came]
+        if not escrows:
+            return self._open(sender, reference, sealed, pieces)
+        check_recipients(first_bytes(pieces), len(reference.readers) + escrows, reference.name)
+        kept = self._open(sender, reference, sealed, pieces)
+        keep_sealed(self._party.folder.sealed, reference.commitment, pieces)
+        return kept
+
+    def _open(
+        self,
+        sender: str,
+        reference: PayloadReference,
+        sealed: SealedPayload,
+        pieces: Sequence[Path | bytes],
+    ) -> Kept:
         with closing(HashingReader(pieces)) as reader:
             try:
                 if SALT_BYTES + reference.size <= LARGEST_SMALL:

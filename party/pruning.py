@@ -17,6 +17,7 @@ from events.pruning import MOST_COMMITMENTS, PayloadsPruned
 from events.terms import Agreement
 from handlers.drafts import Draft
 from party.appending import Causes, StoredDraft, append_draft
+from party.escrow import remove_sealed
 from party.opening import Party
 from party.projecting import open_views
 from party.settling import settle_payloads
@@ -73,6 +74,7 @@ def prune(party: Party, what: Sequence[Prunable]) -> Iterator[Fact[Event]]:
             with party.log.transaction() as transaction:
                 fact = append_draft(transaction, party, stored, Causes(), Agreement(members=()))
             party.payloads.remove(commitments)
+            remove_sealed(party.folder.sealed, commitments)
             yield fact
 
 

@@ -17,6 +17,8 @@ from bus.endpoint import Endpoint
 from bus.parcel import Outcome, Parcel
 from events.envelope import Envelope
 from party.errors import SealingError
+from party.escrow import escrows_of
+from party.jobs import JobTerms
 from party.lanes import Lane, Sending
 from party.opening import Party
 from party.pump import Pump
@@ -54,6 +56,7 @@ class Publisher:
         self._endpoint = endpoint
         self._clock = clock
         self._sealed = SealedPayloads(party.folder.spool)
+        self._jobs = JobTerms(party.log)
         self._news: SimpleQueue[tuple[Sending, Outcome] | None] = SimpleQueue()
         self._heard_of = 0
         self._swept = False
@@ -175,17 +178,20 @@ class Publisher:
                 envelope,
                 reference,
                 self._party.payloads,
-                self._sealing_keys(reference.readers),
+                self._sealing_keys(envelope.stream, reference.readers),
             )
             for reference in envelope.payloads
             if recipient in reference.readers
         }
 
-    def _sealing_keys(self, readers: tuple[str, ...]) -> list[str]:
+    def _sealing_keys(self, job: str, readers: tuple[str, ...]) -> list[str]:
+        """Of the readers, and of the escrows that the job's members have agreed on."""
         cards = {name: self._party.trusted.card(name) for name in readers}
         if strangers := sorted(name for name, card in cards.items() if card is None):
             raise SealingError(f"no trusted card of {', '.join(strangers)}: trust it again")
-        return [card.sealing_key for card in cards.values() if card is not None]
+        escrows = escrows_of(self._jobs.terms(job))
+        known = [card.sealing_key for card in cards.values() if card is not None]
+        return known + [escrow.sealing_key for escrow in escrows]
 
     def _settle(self, answers: list[tuple[Sending, Outcome]]) -> None:
         """Count the answers; a delivery that has them all is done, or tried again later."""

@@ -7,8 +7,9 @@ from events.event import Event
 from events.lifecycle import TrainingFailed, TrainingRequested
 from events.terms import Terms
 from events.vocabulary import PRIVATE_STREAM, Role, StreamName
-from handlers.agreement import version_to_write
+from handlers.agreement import offer, version_to_write
 from handlers.drafts import draft
+from handlers.errors import JobError
 from handlers.local import training_request
 from handlers.policy import refusal
 from party.appending import Causes, append_draft, store_payloads
@@ -82,6 +83,10 @@ def check_request(party: Party, job: str, terms: Terms) -> None:
         raise _requested_before(job)
     if objection := refusal(terms, party.settings.policy):
         raise RequestError(f"this party's own policy does not allow it: {objection}")
+    try:
+        offer(terms, party.settings.speaks)
+    except JobError as error:
+        raise RequestError(error.detail) from None
     _check_members(party, terms)
 
 

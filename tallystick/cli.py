@@ -31,6 +31,7 @@ from tallystick.commands.board import board
 from tallystick.commands.broker import broker_app
 from tallystick.commands.convert import convert
 from tallystick.commands.demo import demo
+from tallystick.commands.escrow import escrow_app
 from tallystick.commands.features import features_app
 from tallystick.commands.identify import identify
 from tallystick.commands.job import job_app
@@ -93,6 +94,7 @@ app.add_typer(payloads_app, name="payloads")
 app.add_typer(audit_app, name="audit")
 app.command()(board)
 app.add_typer(secret_app, name="secret")
+app.add_typer(escrow_app, name="escrow")
 app.add_typer(projections_app, name="projections")
 app.command()(schema)
 app.command()(bench)

@@ -56,3 +56,7 @@ class JobFailedError(TallyError):
 
 class MeasurementError(TallyError):
     pass
+
+
+class EscrowError(TallyError):
+    pass

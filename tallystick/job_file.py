@@ -49,6 +49,8 @@ leak_budget = 0.5                # equations a row that a party may learn about 
 answer_within_minutes = 1440     # members that have not answered by then end the job
 label_unit = 1.0                 # linear: one unit of the label, e.g. 1000.0; all members see it
 key_bits = 2048                  # 3072 for more than 112 bits of security
+# escrows = [{{name = "supervisor", sealing_key = "age1…"}}]  # who else opens all that is sealed in
+                                 # this job: a line of `tally escrow new`, in every policy too
 # rows_per_ciphertext = 17       # customers that share one, in the patent profile and in linear
                                  # regression; left out, as many as cost the least work
 

@@ -19,6 +19,7 @@ from audit.verification import EVERY_CHECK, QUICK_CHECKS, Verification, verify
 from events.card import PartyCard
 from party.trust import read_card
 from tallystick.commands.again import reexecute_log, replay_log
+from tallystick.commands.opening import open_under_escrow
 from tallystick.commands.proofs import check_proof, checkpoint, prove
 from tallystick.terminal import note, say, show_table
 
@@ -34,6 +35,7 @@ audit_app.command("prove")(prove)
 audit_app.command("check-proof")(check_proof)
 audit_app.command("replay")(replay_log)
 audit_app.command("reexecute")(reexecute_log)
+audit_app.command("open")(open_under_escrow)
 
 Logs = Annotated[list[str], typer.Argument(metavar="LOG…", help="The logs.")]
 Cards = Annotated[

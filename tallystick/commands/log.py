@@ -68,6 +68,10 @@ def export(
         bool,
         typer.Option("--payloads", help="With the payloads that this party can open, unsealed."),
     ] = False,
+    sealed: Annotated[
+        bool,
+        typer.Option("--sealed", help="With what an escrow of the job can open, as it came."),
+    ] = False,
 ) -> None:
     """Write one portable file that an auditor can check without this party, its keys or its data.
 
@@ -77,7 +81,7 @@ def export(
     Check it with `tally audit verify OUT.tally`; docs/log-format.md describes it.
     """
     with closing(open_party(folder)) as party:
-        done = export_log(party, out, Scope(job, private), payloads=payloads)
+        done = export_log(party, out, Scope(job, private), payloads=payloads, sealed=sealed)
     note(
         f"{out}: {done.events:,} events and {done.payloads:,} payloads of {party.name}, "
         f"whose log has {done.size:,} events"

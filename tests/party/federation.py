@@ -16,10 +16,13 @@ from events.preparation import (
     RowsAligned,
 )
 from events.terms import Member, Optimiser, Terms
+from events.versions import ONLY_THE_FIRST
 from events.vocabulary import Role
+from handlers.agreement import offer, to_be_told
 from handlers.drafts import Decision, blob, draft
 from handlers.history import History
 from handlers.own import Own
+from handlers.protocol_versions import SPOKEN
 from party.appending import Causes, append_draft, store_payloads
 from party.creating import create_party
 from party.heads_exchange import HeadsExchange
@@ -55,7 +58,12 @@ def toy_decide(  # noqa: PLR0911 - one branch an event
     job, agreed = history.job, history.terms
     match role, fact.event:
         case Role.PARTICIPANT | Role.ARBITER, TrainingRequested():
-            accepted = TrainingAccepted(customers=1, secret_commitment=HEX, data_commitment=None)
+            accepted = TrainingAccepted(
+                customers=1,
+                secret_commitment=HEX,
+                data_commitment=None,
+                speaks=to_be_told(history, own.speaks),
+            )
             return [draft(accepted, job, agreed)]
         case Role.ARBITER, TrainingAccepted():
             if history.has_from_all(TrainingAccepted, (*agreed.participants, agreed.arbiter)):
@@ -104,7 +112,13 @@ def make_federation(folder: Path, *names: str) -> dict[str, Party]:
 def request(bank: Party, agreed: Terms | None = None, job: str = JOB) -> Fact[Event]:
     """TrainingRequested as the bank's first event, without a data source."""
     agreed = agreed or terms()
-    event = TrainingRequested(terms=agreed, customers=9, secret_commitment=HEX, data_commitment=HEX)
+    event = TrainingRequested(
+        terms=agreed,
+        customers=9,
+        secret_commitment=HEX,
+        data_commitment=HEX,
+        speaks=offer(agreed, SPOKEN) if agreed.escrows else ONLY_THE_FIRST,
+    )
     return say(bank, event, blob("alignment_key", b"k" * 32), agreed=agreed, job=job)
 
 
