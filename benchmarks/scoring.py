@@ -2,9 +2,10 @@
 
 python -m benchmarks.scoring --help; `pip install pandas` adds the whole table in pandas. Every
 result is compared with numpy before it has figures. Engines keep their results in a table of their
-own, the ways in Python write Parquet; each runs in a process of its own, and the memory of a server
-is not counted. The tables that a server gets are dropped, the model's few rows stay: use a database
-where they are in nobody's way.
+own, the ways in Python write Parquet; each runs in a process of its own. `--own-servers` starts
+PostgreSQL and Spark's Thrift Server here, and tells the peak of their largest process, loading
+included; the memory of other servers is not counted. The tables that a server gets are dropped, the
+model's few rows stay: use a database where they are in nobody's way.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from benchmarks.scoring_data import Data, make_data
 from benchmarks.scoring_look_ups import look_ups
+from benchmarks.scoring_servers import Servers, own_servers
 from benchmarks.scoring_ways import (
     Way,
     arrow_batches,
@@ -53,24 +55,28 @@ class Figures:
     rows_a_second: float
     peak_mebibytes: float
     loading_seconds: float | None
+    server_mebibytes: float | None = None
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
-    engines = _engines(options, parser)
+    _check_urls(options, parser)
     if not find_spec("pandas"):
         note("pandas is not installed (pip install pandas): nothing on the whole table")
     say(
         f"65 features, logistic regression, on {os.cpu_count()} cores; medians of {options.repeats}"
     )
     sizes = []
-    for rows in options.rows:
-        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            try:
-                sizes.append(_one_size(Path(folder), rows, engines, options))
-            except ScoringError as error:
-                raise SystemExit(f"{parser.prog}: {error}") from None
+    own = [name for name in SERVERS if options.own_servers and not getattr(options, name)]
+    with own_servers(*(set(own) & set(options.engines or own))) as servers:
+        engines = _engines(options, servers)
+        for rows in options.rows:
+            with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+                try:
+                    sizes.append(_one_size(Path(folder), rows, engines, servers, options))
+                except ScoringError as error:
+                    raise SystemExit(f"{parser.prog}: {error}") from None
     if options.out:
         result = {"cores": os.cpu_count(), "repeats": options.repeats, "sizes": sizes}
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -79,11 +85,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _one_size(
-    folder: Path, rows: int, engines: Mapping[str, EngineSettings], options: argparse.Namespace
+    folder: Path,
+    rows: int,
+    engines: Mapping[str, EngineSettings],
+    servers: Servers,
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     try:
         data, loading = _alone(_prepare, folder, rows, engines)
-        figures = _measure_all(data, engines, loading, options.repeats)
+        figures = _measure_all(data, engines, loading, options)
+        for name in servers.settings:
+            way = f"{name}, table"
+            figures[way] = replace(figures[way], server_mebibytes=servers.peak(name))
     finally:
         for name in set(engines) & set(SERVERS):
             _alone(clean, folder, engines[name])
@@ -118,17 +131,18 @@ def _measure_all(
     data: Data,
     engines: Mapping[str, EngineSettings],
     loading: Mapping[str, float],
-    repeats: int,
+    options: argparse.Namespace,
 ) -> dict[str, Figures]:
     """All ways in turn, as often as asked: what else the machine does falls on all of them."""
-    ways: dict[str, Way] = {WHOLE: whole_table} if find_spec("pandas") else {}
+    whole = find_spec("pandas") and not options.no_pandas
+    ways: dict[str, Way] = {WHOLE: whole_table} if whole else {}
     ways[BATCHES] = arrow_batches
     for name, settings in engines.items():
         if name == "duckdb":
             ways["duckdb, Parquet file"] = partial(duckdb_file, settings)
         ways[f"{name}, table"] = partial(engine_table, settings)
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for _ in range(repeats):
+    for _ in range(options.repeats):
         for name, way in ways.items():
             note(f"{name}: scoring")
             measured[name].append(_alone(measure, way, data))
@@ -158,6 +172,7 @@ def _show(rows: int, figures: Mapping[str, Figures]) -> None:
             f"{one.seconds:.2f}",
             f"{one.rows_a_second:,.0f}",
             f"{one.peak_mebibytes:,.0f}",
+            "-" if one.server_mebibytes is None else f"{one.server_mebibytes:,.0f}",
             *(
                 "-" if base is None else f"{base.seconds / one.seconds:.2f}"
                 for base in bases.values()
@@ -166,7 +181,7 @@ def _show(rows: int, figures: Mapping[str, Figures]) -> None:
         for name, one in figures.items()
     ]
     say(f"\n{rows:,} rows; how many times as fast as pandas, as batches")
-    headings = ("by", "loading", "seconds", "rows/s", "MiB", *bases)
+    headings = ("by", "loading", "seconds", "rows/s", "MiB", "server MiB", *bases)
     show_table(headings, lines, right=" ".join(headings[1:]))
 
 
@@ -176,17 +191,21 @@ def _show_look_ups(rows: int, single: Mapping[str, tuple[float, float]]) -> None
     show_table(("by", "p50", "p99"), lines, right="p50 p99")
 
 
-def _engines(
-    options: argparse.Namespace, parser: argparse.ArgumentParser
-) -> dict[str, EngineSettings]:
-    urls = FILES | {name: getattr(options, name) for name in SERVERS}
-    names = options.engines or [name for name, url in urls.items() if url]
-    if missing := [name for name in names if urls[name] is None]:
-        parser.error(f"where is {missing[0]}? give --{missing[0]} URL")
-    settings = {name: EngineSettings(url=urls[name]) for name in names}
-    if "hive" in settings and options.warehouse:
-        settings["hive"] = EngineSettings(url=options.hive, warehouse=options.warehouse)
-    return settings
+def _check_urls(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    for name in set(options.engines or ()) & set(SERVERS):
+        if not options.own_servers and not getattr(options, name):
+            parser.error(f"where is {name}? give --{name} URL, or --own-servers")
+
+
+def _engines(options: argparse.Namespace, servers: Servers) -> dict[str, EngineSettings]:
+    """Those asked for, or all that there are."""
+    known = {name: EngineSettings(url=url) for name, url in FILES.items()}
+    if options.postgresql:
+        known["postgresql"] = EngineSettings(url=options.postgresql)
+    if options.hive:
+        known["hive"] = EngineSettings(url=options.hive, warehouse=options.warehouse)
+    known |= servers.settings
+    return {name: known[name] for name in options.engines or known}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -197,6 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--postgresql", metavar="URL", help="postgresql://USER:${PASSWORD}@HOST/DATABASE")
     add("--hive", metavar="URL", help="hive://USER@HOST:10000/DATABASE")
     add("--warehouse", type=Path, help="a folder that Hive reaches too: without it, loading crawls")
+    add("--own-servers", action="store_true", help="start the servers that have no URL")
+    add("--no-pandas", action="store_true", help="leave out the whole table: 1.7 KB a row")
     add("--repeats", type=int, default=1)
     add("--look-ups", type=int, default=10_000, help="of single samples, in SQLite")
     add("--folder", type=Path, help="on a disk with room for 3 KB a row")

@@ -47,6 +47,13 @@ class PrivatePostgres:
         sockets = quote(str(self._sockets), safe="")
         return f"postgresql+psycopg://tallystick@/postgres?host={sockets}"
 
+    @property
+    def process(self) -> int:
+        """Of the started server; its others are children of it."""
+        if self._server is None:
+            raise RuntimeError("the server is not started")
+        return self._server.pid
+
     def start(self) -> None:
         serve = [str(self._programs / "postgres"), "-D", str(self._data), "-k", str(self._sockets)]
         with self._log.open("ab") as output:
