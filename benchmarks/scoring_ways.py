@@ -121,12 +121,12 @@ def _by_engine(settings: EngineSettings, data: Data, place: exp.Table) -> Iterat
 
         def run() -> None:
             scores = ModelTables(engine).score_query(MODEL_ID, features)
-            engine.replace_query(SCORE_TABLE, _chances(scores, engine))
+            engine.replace_query(SCORE_TABLE, chances(scores, engine))
 
-        yield Ready(run, lambda: engine.stream(_all_scores()))
+        yield Ready(run, lambda: engine.stream(all_scores()))
 
 
-def _chances(scores: exp.Select, engine: Engine) -> exp.Select:
+def chances(scores: exp.Select, engine: Engine) -> exp.Select:
     """1 / (1 + exp(-score)), as the baselines write it."""
     one = number(1.0, engine.dialect)
     below = exp.Add(this=one.copy(), expression=exp.Exp(this=exp.Neg(this=column("score_0"))))
@@ -135,7 +135,7 @@ def _chances(scores: exp.Select, engine: Engine) -> exp.Select:
     return exp.select(column(SAMPLE_ID), chance_column).from_(scores.subquery("scored"))
 
 
-def _all_scores() -> exp.Select:
+def all_scores() -> exp.Select:
     names = [column(one.name) for one in SCORE_TABLE.columns]
     return exp.select(*names).from_(exp.table_(SCORE_TABLE.name, quoted=True))
 
