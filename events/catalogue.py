@@ -18,6 +18,7 @@ from events import (
     predictions,
     preparation,
     pruning,
+    rotation,
     rounds,
     witness,
 )
@@ -201,6 +202,7 @@ CATALOGUE = Catalogue(
         witness.OwnEventsMissed,
         witness.LogRestored,
         witness.CheckpointDisputed,
+        rotation.KeyRotated,
     ],
     UPCASTERS,
     DOWNCASTERS,

@@ -6,6 +6,7 @@ from events.identifying import IdentificationRequested
 from events.lifecycle import TrainingAccepted, TrainingRequested
 from events.opening import Opening
 from events.predictions import PredictionRequested
+from events.rotation import KeyRotated
 from handlers import identifier, initiator
 from handlers.history import History
 
@@ -25,4 +26,5 @@ AWAITED: Mapping[type[Opening], Callable[[History], tuple[str, ...]]] = {
     TrainingRequested: awaited_by_training,
     PredictionRequested: initiator.unanswered,
     IdentificationRequested: identifier.unanswered,
+    KeyRotated: lambda _history: (),
 }

@@ -16,6 +16,7 @@ from events.intersection import BlindedIdentifiersPosted
 from events.lifecycle import TrainingRequested
 from events.opening import Ending, Opening
 from events.predictions import PredictionRequested
+from events.rotation import KeyRotated
 from events.rounds import RoundCompleted
 from events.vocabulary import Role
 from handlers.agreement import check_version
@@ -26,12 +27,14 @@ from handlers.identification_protocol import IDENTIFICATION
 from handlers.prediction_protocol import PREDICTION
 from handlers.protocol import Protocol
 from handlers.ristretto import POINT_BYTES
+from handlers.rotation_protocol import ROTATION
 from handlers.training_protocol import TRAINING
 
 PROTOCOLS: Mapping[type[Opening], Protocol] = {
     TrainingRequested: TRAINING,
     PredictionRequested: PREDICTION,
     IdentificationRequested: IDENTIFICATION,
+    KeyRotated: ROTATION,
 }
 
 ITEM_BYTES = {"bytes": 1, "uint8": 1, "int8": 1, "int64": 8, "float64": 8, "handles": HANDLE_BYTES}

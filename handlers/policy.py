@@ -1,5 +1,7 @@
 """What a party agrees to: its own rules, in its own configuration."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from events.escrow import EscrowCard
@@ -20,6 +22,8 @@ class Policy(Frozen):
     times by one model: every label says on which side of a threshold a customer is. What was
     compared, F, is told with two digits only where every party says `release_scores`.
     Escrows open all that a job's members seal for each other: none is accepted but `escrows`.
+    Another party's new keys are accepted when its trusted card vouches for them, or only once the
+    operator has trusted the new card (`new_keys` is "ask").
     """
 
     requesters: tuple[PartyName, ...] = ()
@@ -40,6 +44,7 @@ class Policy(Frozen):
     labels_per_customer: int = Field(default=10, ge=0)
     release_scores: bool = False
     escrows: tuple[EscrowCard, ...] = ()
+    new_keys: Literal["accept", "ask"] = "accept"
 
 
 def refusal(terms: Terms, policy: Policy) -> str | None:

@@ -10,6 +10,7 @@ from events.identifying import IdentificationRequested
 from events.lifecycle import LONGEST_DETAIL, TrainingRequested, WorkFailed
 from events.opening import Opening
 from events.predictions import PredictionRequested
+from events.rotation import KeyRotated
 from events.vocabulary import Role
 from events.witness import CheckpointPosted, LogRestored
 from handlers import (
@@ -56,6 +57,7 @@ REACTIONS: Mapping[type[Opening], Mapping[Role, Reactions]] = {
         Role.ARBITER: identification_arbiter.REACTIONS,
         Role.AUDITOR: {},
     },
+    KeyRotated: {role: {} for role in Role},
 }
 
 # Facts that are kept and shown, and that no role acts on.
@@ -84,6 +86,7 @@ ONLY_RECORDED = frozenset(
         "FinalLabelsRecorded",
         "ThresholdsCompared",
         "OwnEventsMissed",
+        "KeyRotated",
     }
 )
 

@@ -1,7 +1,7 @@
 """From a draft to an envelope in the log: payloads stored, chained, timed, signed, appended."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import (
@@ -18,10 +18,14 @@ from handlers.drafts import Draft, Payload
 from handlers.own import payload_salt
 from handlers.protocol_versions import SPOKEN
 from party.errors import AppendError
+from party.key_files import check_unchanged
 from party.opening import Party
+from store.entry import StreamHead
 from store.payloads import SALT_BYTES, StoredPayload
 from store.small_payloads import LARGEST_SMALL
 from store.transaction import LogTransaction
+
+INSTANT = timedelta(microseconds=1)  # two times that differ
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,15 @@ class StoredDraft:
 
 @dataclass(frozen=True)
 class Causes:
-    """What an event follows from: its cause in a shared stream, in private, and their times."""
+    """What an event follows from: its cause in a shared stream, in private, and their times.
+
+    `at` is the time for which a change of keys was made, while they are being changed.
+    """
 
     shared: str | None = None
     private: str | None = None
     not_before: str = ""
+    at: str = ""
 
 
 def store_payloads(party: Party, draft: Draft) -> StoredDraft:
@@ -72,8 +80,10 @@ def append_draft(
     A private event needs no `terms`: it goes to nobody. What is shared is written in the job's
     `version` of the protocol, a request in that which it offers.
     Raises AppendError when the envelope would be larger than any member accepts, and EventError
-    when it is not what the catalogue says.
+    when it is not what the catalogue says, BusyError when the keys were changed meanwhile.
     """
+    if not causes.at:
+        check_unchanged(party.folder, party.identity)
     draft = stored.draft
     head = transaction.stream_head(party.name, draft.stream)
     sequence = head.sequence + 1 if head else 0
@@ -88,7 +98,7 @@ def append_draft(
         sequence=sequence,
         previous=head.digest if head else None,
         cause=causes.private if is_private else causes.shared,
-        time=max(format_time(datetime.now(UTC)), head.time if head else "", causes.not_before),
+        time=causes.at or _now(party, head, causes),
         data=body,
         payloads=stored.payloads,
     ).signed_with(party.identity.signing)
@@ -104,6 +114,15 @@ def append_draft(
     transaction.append(envelope, canonical, others)
     transaction.keep_payloads(stored.kept)
     return fact
+
+
+def _now(party: Party, head: StreamHead | None, causes: Causes) -> str:
+    """Never before what it follows, nor back in the time of keys that are retired."""
+    before = max(head.time if head else "", causes.not_before)
+    moment = datetime.now(UTC)
+    if since := party.cards.since:
+        moment = max(moment, datetime.fromisoformat(since) + INSTANT)
+    return max(format_time(moment), before)
 
 
 def _reference(payload: Payload, stored: StoredPayload) -> PayloadReference:

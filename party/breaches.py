@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from events.envelope import Envelope
 from events.lifecycle import MessageRefused
+from events.rotation import RotationTerms
 from events.terms import Agreement
 from events.vocabulary import Role
 from handlers.drafts import draft
@@ -59,7 +60,7 @@ class Breaches:
         if not history.is_known:
             return None
         terms = history.agreement
-        if terms.role_of(sender) in {None, Role.AUDITOR}:
+        if isinstance(terms, RotationTerms) or terms.role_of(sender) in {None, Role.AUDITOR}:
             return None
         self._settled.add((sender, job))  # read once: a flood of refusals must not cost much
         if history.is_over or history.has(MessageRefused, sender=sender):

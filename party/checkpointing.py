@@ -35,6 +35,7 @@ from events.predictions import (
     PredictionRequested,
 )
 from events.pruning import PayloadsPruned
+from events.rotation import KeyRotated
 from events.vocabulary import Role
 from events.witness import CheckpointPosted, HeadSeen
 from handlers.agreement import version_to_write
@@ -76,6 +77,7 @@ WITHOUT_CHECKPOINTS = {
         DeadlinePassed,
         MessageRefused,
         WorkFailed,
+        KeyRotated,
     )
 }
 

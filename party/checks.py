@@ -6,11 +6,13 @@ First what the envelope alone shows, then how it stands in its stream and its jo
 from typing import Protocol
 
 from events.card import PartyCard
+from events.card_history import CardHistory, hands_over
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import Envelope, read_envelope, verify_signature
 from events.errors import EnvelopeError, IdentityError, SignatureError, UnknownEventError
 from events.event import Event
 from events.opening import Opening
+from events.rotation import KeyRotated, RotationTerms, rotation_stream
 from events.terms import Agreement
 from events.vocabulary import Role
 from party.errors import Reason, RefusalError
@@ -21,7 +23,7 @@ from store.entry import Entry, StreamHead
 class Cards(Protocol):
     """Whom to believe, by name."""
 
-    def card(self, name: str) -> PartyCard | None: ...
+    def history(self, name: str) -> CardHistory | None: ...
 
 
 def read_genuine(sender: str, canonical: bytes, trusted: TrustedCards) -> Fact[Event]:
@@ -42,17 +44,27 @@ def genuine_envelope(sender: str, canonical: bytes, trusted: Cards) -> Envelope:
 
     What costs least comes first: a stranger's message is not even read.
     """
-    card = trusted.card(sender)
-    if card is None:
+    history = trusted.history(sender)
+    if history is None:
         raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
     envelope = _parse(canonical)
     if envelope.source != sender:
         raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
     try:
-        verify_signature(envelope, card.verifying_key())
+        verify_signature(envelope, history.at(envelope.time).verifying_key())
     except SignatureError as error:
-        raise RefusalError(Reason.FALSE_SIGNATURE, str(error)) from None
+        known = any(_is_signed_with(envelope, one.card) for one in history.retired)
+        reason = Reason.RETIRED_KEY if known else Reason.FALSE_SIGNATURE
+        raise RefusalError(reason, str(error)) from None
     return envelope
+
+
+def _is_signed_with(envelope: Envelope, card: PartyCard) -> bool:
+    try:
+        verify_signature(envelope, card.verifying_key())
+    except SignatureError:
+        return False
+    return True
 
 
 def _parse(canonical: bytes) -> Envelope:
@@ -86,6 +98,8 @@ def check_opening(
     Raises RefusalError. Whether to take part is the handlers' and the policy's decision.
     """
     terms, source = fact.event.terms, fact.source
+    if isinstance(fact.event, KeyRotated):
+        check_rotation(Fact(fact.envelope, fact.event), trusted)
     if known is not None:
         raise RefusalError(Reason.JOB_TAKEN, f"{fact.job} by {source}")
     if terms.asker != source:
@@ -96,6 +110,17 @@ def check_opening(
         card = trusted.card(member.name)
         if member.name != name and (card is None or card.role is not member.role):
             raise RefusalError(Reason.UNTRUSTED_MEMBER, f"{member.name} as {member.role}")
+
+
+def check_rotation(fact: Fact[KeyRotated], trusted: TrustedCards) -> None:
+    """The trusted card itself vouches for the new one, in the place for it. Raises RefusalError."""
+    known, event = trusted.history(fact.source), fact.event
+    others = [one.name for one in event.terms.members if one.name != fact.source]
+    in_place = [fact.job] == [rotation_stream(event.retired, one) for one in others]
+    if known is None or not in_place or not hands_over(fact):
+        raise RefusalError(Reason.FALSE_ROTATION, fact.source)
+    if event.retired != known.current or fact.envelope.time <= known.since:
+        raise RefusalError(Reason.FALSE_ROTATION, f"{fact.source} retires a card not trusted here")
 
 
 def check_said_by_member(fact: Fact[Event], terms: Agreement) -> None:
@@ -122,4 +147,6 @@ def check_in_job(
         terms = fact.event.terms
     if terms is None:
         raise RefusalError(Reason.UNKNOWN_JOB, fact.job)
+    if isinstance(terms, RotationTerms) and not isinstance(fact.event, KeyRotated):
+        raise RefusalError(Reason.CLOSED_STREAM, f"{fact.envelope.type} of {fact.source}")
     check_said_by_member(fact, terms)

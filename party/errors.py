@@ -9,6 +9,8 @@ PartyError
 ├── AlreadyRunningError   the same party runs twice
 ├── BusyError          another process does the same just now
 ├── LinkError          sending or receiving ended by itself
+├── RotationError      keys cannot be changed now
+├── RetiredKeysError   this party's own keys were replaced: they come from an old backup
 ├── AppendError        a decided event cannot become an envelope
 ├── RequestError       a job that this party may not or cannot ask for
 ├── RefusalError       a received message that does not enter the log, and why
@@ -56,6 +58,14 @@ class LinkError(PartyError):
     pass
 
 
+class RotationError(PartyError):
+    pass
+
+
+class RetiredKeysError(PartyError):
+    pass
+
+
 class AppendError(PartyError):
     pass
 
@@ -78,6 +88,9 @@ class Reason(StrEnum):
     OTHER_SENDER = "issuer is not the sender"
     UNKNOWN_ISSUER = "issuer is not trusted"
     FALSE_SIGNATURE = "signature is not the issuer's"
+    RETIRED_KEY = "signed with a key that its issuer has retired"
+    FALSE_ROTATION = "new keys that the trusted card does not vouch for"
+    CLOSED_STREAM = "nothing follows a change of keys in its stream"
     UNKNOWN_EVENT = "unknown event type or version"
     AGAINST_SCHEMA = "event does not follow its schema"
     PRIVATE_EVENT = "private event of another party"

@@ -6,7 +6,7 @@ lost is sent again. Its canonical JSON is no envelope's, so neither signature st
 
 import base64
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -72,8 +72,8 @@ def read_statement(
     sender: str, recipient: str, content: bytes, trusted: TrustedCards
 ) -> HeadsStatement:
     """What `sender` really said to this recipient. Raises RefusalError."""
-    card = trusted.card(sender)
-    if card is None:
+    history = trusted.history(sender)
+    if history is None:
         raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
     if len(content) > LARGEST_STATEMENT:
         raise RefusalError(Reason.BAD_HEADS, f"{len(content)} bytes from {sender}")
@@ -83,8 +83,10 @@ def read_statement(
         raise RefusalError(Reason.BAD_HEADS, sender) from None
     if (statement.source, statement.recipient) != (sender, recipient):
         raise RefusalError(Reason.BAD_HEADS, f"{statement.source} through {sender}")
-    if not statement.is_signed_by(card.verifying_key()):
-        raise RefusalError(Reason.FALSE_SIGNATURE, f"statement of heads of {sender}")
+    if not statement.is_signed_by(history.current.verifying_key()):
+        old = any(statement.is_signed_by(one.card.verifying_key()) for one in history.retired)
+        reason = Reason.RETIRED_KEY if old else Reason.FALSE_SIGNATURE
+        raise RefusalError(reason, f"statement of heads of {sender}")
     return statement
 
 
@@ -112,3 +114,16 @@ class Freshness:
             return False
         self.number = statement.number
         return True
+
+
+def in_parts(held: Mapping[str, Heads]) -> Iterator[dict[str, Heads]]:
+    """In statements that are not too large; one, empty, where there is nothing."""
+    part: dict[str, Heads] = {}
+    streams = 0
+    for job, heads in held.items():
+        if part and streams + len(heads) > MOST_STREAMS:
+            yield part
+            part, streams = {}, 0
+        part[job] = heads
+        streams += len(heads)
+    yield part

@@ -8,7 +8,7 @@ started has its first a little sooner. It also gets back what it said itself, if
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from secrets import token_hex
 from threading import Condition, Event
 
@@ -16,15 +16,17 @@ import structlog
 
 from bus.endpoint import Endpoint
 from bus.parcel import Outcome, Parcel
+from party.errors import Reason, RefusalError
 from party.heads import (
     MOST_DAMAGED,
-    MOST_STREAMS,
     NOTHING,
     Heads,
     HeadsStatement,
+    in_parts,
     read_statement,
 )
 from party.heads_peer import Gap, Peer
+from party.keys_exchange import KeysExchange
 from party.opening import Party
 from party.own_heads import OwnHeads
 from party.pump import Pump
@@ -66,6 +68,7 @@ class HeadsExchange:
         self._due = self._stated = 0.0
         self._changed = Condition()
         self._own = OwnHeads(party, self._session, clock)
+        self._keys = KeysExchange(party, endpoint, look_again, clock)
         self._greet: set[str] = set()
 
     def pump(self) -> Pump:
@@ -82,7 +85,12 @@ class HeadsExchange:
 
     def take(self, sender: str, content: bytes) -> None:
         """Note a statement of heads. Raises RefusalError for one that is not to be believed."""
-        statement = read_statement(sender, self._party.name, content, self._party.trusted)
+        try:
+            statement = read_statement(sender, self._party.name, content, self._party.trusted)
+        except RefusalError as refusal:
+            if refusal.reason is Reason.RETIRED_KEY:
+                self._keys.note(sender)
+            raise
         with self._changed:
             peer = self._peers.setdefault(sender, Peer())
             known = peer.freshness.session
@@ -114,6 +122,7 @@ class HeadsExchange:
             self._connections = self._endpoint.connections
             self._gap, self._due = FIRST_GAP, self._clock()
             self._greet = self._own.ask()
+            self._keys.tell_again(*(card.name for card in self._party.trusted))
         with self._changed:
             wait = min(timeout, max(0.0, self._due - self._clock()))
             self._changed.wait_for(
@@ -124,6 +133,7 @@ class HeadsExchange:
                 for peer in self._peers.values()
                 for _ in range(len(peer.statements))
             ]
+        self._keys.remind()
         if not news and self._clock() < self._due and self._own.agree.is_set():
             return
         jobs = self._caught_up()
@@ -250,6 +260,8 @@ class HeadsExchange:
             damaged, peer.damaged = tuple(peer.damaged), []
             taken, heard = peer.taken, peer.freshness.session
             asks, peer.asks = peer.asks, False
+        if asks:
+            self._keys.tell_again(other)
         shared = jobs.among(other, also_quiet=asks)
         held: dict[str, Heads] = {job: one.heads for job, one in shared.items()}
         for job in (peer.behind.keys() | self._own.wanted_from(other)) - held.keys():
@@ -259,7 +271,7 @@ class HeadsExchange:
             if outcome is Outcome.UNROUTABLE:
                 self._own.is_absent(other)
 
-        for part in _parts(held) if held or damaged or asks or greets else ():
+        for part in in_parts(held) if held or damaged or asks or greets else ():
             statement = HeadsStatement(
                 source=self._party.name,
                 recipient=other,
@@ -278,16 +290,3 @@ class HeadsExchange:
     def _forget(self) -> None:
         self._jobs = None
         self._due = self._clock()
-
-
-def _parts(held: dict[str, Heads]) -> Iterator[dict[str, Heads]]:
-    """In statements that are not too large; one, empty, where there is nothing."""
-    part: dict[str, Heads] = {}
-    streams = 0
-    for job, heads in held.items():
-        if part and streams + len(heads) > MOST_STREAMS:
-            yield part
-            part, streams = {}, 0
-        part[job] = heads
-        streams += len(heads)
-    yield part

@@ -7,6 +7,7 @@ from events.catalogue import Fact
 from events.envelope import Envelope, event_id
 from events.event import Event
 from events.opening import Opening
+from events.rotation import KeyRotated
 from party.appending import append_draft
 from party.breaches import NOT_GENUINE, Breaches
 from party.checks import check_follows, check_in_job, read_genuine
@@ -15,6 +16,7 @@ from party.errors import Reason, RefusalError
 from party.escrow import escrows_of
 from party.jobs import JobTerms
 from party.opening import Party
+from party.others_keys import catch_up_with_keys, check_counted, follow_keys
 from party.payload_opening import PayloadOpener
 from party.refused import RefusalAccount
 from party.spool import ReceivedChunks
@@ -50,6 +52,7 @@ class Intake:
 
     def look_back(self) -> None:
         """Consider again what was held when the party stopped, and forget old chunks."""
+        catch_up_with_keys(self._party)
         wanted = set()
         for held in self._waiting.all_held():
             arrived = Arrived(held.canonical, held.transport, {})
@@ -215,6 +218,7 @@ class Intake:
         check_follows(envelope, head, self._cause(envelope))
         terms = self._jobs.terms(fact.job)
         check_in_job(fact, terms, party.name, party.role, party.trusted)
+        check_counted(party, envelope)
         agreed = fact.event.terms if isinstance(fact.event, Opening) else terms
         kept = []
         for name, sealed in announced.items():
@@ -229,3 +233,9 @@ class Intake:
                 transaction.release(envelope.id)
         except (EquivocationError, SequenceConflictError) as error:
             raise RefusalError(Reason.EQUIVOCATION, str(error)) from None
+        self._follow(fact)
+
+    def _follow(self, fact: Fact[Event]) -> None:
+        """New keys of another party; after a crash before this, the next start does it."""
+        if isinstance(fact.event, KeyRotated):
+            follow_keys(self._party, Fact(fact.envelope, fact.event))

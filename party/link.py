@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from bus.endpoint import Endpoint
+from party.errors import RetiredKeysError
 from party.heads_exchange import HeadsExchange
 from party.opening import Party
 from party.publisher import Publisher
@@ -36,6 +37,11 @@ class Link:
             self._publisher.note_confirmed()
         with suppress(StoreError):
             self._receiver.settle_refusals()
+
+    @property
+    def ended_with(self) -> RetiredKeysError | None:
+        """Why it ended by itself, where that is known."""
+        return next((pump.ended_with for pump in self.pumps if pump.ended_with), None)
 
     @property
     def alive(self) -> bool:

@@ -6,14 +6,17 @@ from functools import cached_property
 from pathlib import Path
 
 from events.card import PartyCard
+from events.card_history import CardHistory
 from events.vocabulary import Role
 from handlers.own import Own
 from paillier.keys import PrivateKey
 from party.compute import workers_of
 from party.contributions import read_mart_key
-from party.errors import KeyFileError
+from party.errors import KeyFileError, PartyError
 from party.folder import PartyFolder
 from party.identity import Identity, read_identity, read_secret, write_secret
+from party.key_files import next_keys
+from party.own_keys import settled_identity
 from party.settings import PartySettings, log_address, read_settings
 from party.trust import TrustedCards
 from store.log import Log
@@ -45,6 +48,14 @@ class Party:
         return self.identity.card(self.name, self.role)
 
     @cached_property
+    def cards(self) -> CardHistory:
+        """The party's own card, and those before it."""
+        known = self.identity.history
+        if known is None or known.current != self.card:
+            return CardHistory(current=self.card)
+        return known
+
+    @cached_property
     def own(self) -> Own:
         """What this party's handlers may know besides the log."""
         return Own(
@@ -68,10 +79,15 @@ def open_party(path: Path) -> Party:
     """Raises SettingsError, KeyFileError, TrustError (a damaged card) and StoreError."""
     folder = PartyFolder(path.absolute())
     settings = read_settings(folder)
-    identity = read_identity(folder.keys)
+    read_identity(folder.keys)
     trusted = TrustedCards(folder.trusted)
     list(trusted)
     log = Log(log_address(settings, folder), folder.bells)
+    try:
+        identity = settled_identity(folder, settings, log)
+    except PartyError:
+        log.close()
+        raise
     payloads = PayloadStore(folder.payloads, log.kept_payload)
     repair_payloads(log, payloads)
     return Party(folder, settings, identity, trusted, log, payloads)
@@ -89,6 +105,8 @@ def party_card(path: Path) -> PartyCard:
     """The card of the party in this folder, without opening its log."""
     folder = PartyFolder(path.absolute())
     settings = read_settings(folder)
+    if next_keys(folder.keys).exists():
+        open_party(path).close()  # which settles what they are
     return read_identity(folder.keys).card(settings.name, settings.role)
 
 

@@ -72,7 +72,7 @@ class PayloadOpener:
         content = reader.read_all(LARGEST_SMALL + LARGEST_SEAL)
         if len(content) > LARGEST_SMALL + LARGEST_SEAL:
             raise RefusalError(Reason.OTHER_CONTENT, reference.name)
-        salted = unseal_bytes(content, self._party.identity.sealing)
+        salted = unseal_bytes(content, self._party.identity.opens_with)
         right = hashlib.sha256(salted).hexdigest() == reference.commitment
         if not right or len(salted) != SALT_BYTES + reference.size:
             raise RefusalError(Reason.OTHER_CONTENT, reference.name)
@@ -84,7 +84,7 @@ class PayloadOpener:
             return
         opened = self._chunks.opened_file(reference.commitment)
         try:
-            unseal(reader, opened, self._party.identity.sealing)
+            unseal(reader, opened, self._party.identity.opens_with)
             if opened.stat().st_size != SALT_BYTES + reference.size:
                 raise RefusalError(Reason.OTHER_CONTENT, reference.name)
             self._party.payloads.adopt(opened, reference.commitment)

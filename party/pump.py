@@ -9,6 +9,7 @@ import structlog
 
 from bus.errors import EndpointClosedError
 from events.envelope import format_time
+from party.errors import RetiredKeysError
 from party.faults import describe
 from store.errors import StoreError
 
@@ -48,6 +49,7 @@ class Pump:
         self.failing = False
         self.failures = 0
         self.last_failure: Failure | None = None
+        self.ended_with: RetiredKeysError | None = None
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
@@ -75,6 +77,10 @@ class Pump:
                 self._recover()
                 self.stopping.wait(wait)
             except EndpointClosedError:
+                return
+            except RetiredKeysError as error:  # nothing that this party says is believed
+                log.error("keys_retired", pump=self.name, error=str(error))  # noqa: TRY400
+                self.ended_with = error
                 return
             except Exception as fault:  # noqa: BLE001
                 log.error("pump_failed", pump=self.name, fault=describe(fault))  # noqa: TRY400

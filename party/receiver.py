@@ -10,7 +10,7 @@ import structlog
 from bus.endpoint import Delivery, Endpoint
 from bus.errors import BusError
 from bus.parcel import Parcel
-from party.errors import Reason, RefusalError
+from party.errors import Reason, RefusalError, RetiredKeysError
 from party.faults import describe
 from party.heads_exchange import HeadsExchange
 from party.intake import Intake
@@ -75,7 +75,7 @@ class Receiver:
         except RefusalError as refusal:
             intake.record(parcel.sender, refusal, canonical)
             return refusal.reason
-        except (StoreError, BusError):
+        except (StoreError, BusError, RetiredKeysError):
             raise
         except Exception as fault:  # noqa: BLE001
             log.error("receive_failed", sender=parcel.sender, fault=describe(fault))  # noqa: TRY400

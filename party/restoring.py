@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from events.card import PartyCard
+from events.card_history import CardHistory, hands_over
 from events.catalogue import CATALOGUE, Fact
-from events.envelope import Envelope
+from events.envelope import Envelope, read_envelope
 from events.errors import EventError
 from events.event import Event
 from events.opening import Opening
+from events.rotation import KeyRotated
 from events.terms import Agreement
 from events.witness import LogRestored, OwnEventsMissed
 from handlers.agreement import version_to_write
@@ -25,6 +26,7 @@ from party.checks import genuine_envelope
 from party.errors import Reason, RefusalError
 from party.jobs import job_history
 from party.opening import Party
+from party.own_keys import retired_keys
 
 log = structlog.get_logger()
 
@@ -54,6 +56,9 @@ class Restoration:
         party = self._party
         if party.trusted.card(sender) is None:
             raise RefusalError(Reason.UNKNOWN_ISSUER, sender)
+        if rotation := _rotation(party, canonical):
+            self._take_back_rotation(rotation, canonical)
+            return
         envelope = genuine_envelope(party.name, canonical, _Oneself(party))
         if known := party.log.entry(envelope.id):
             if known.canonical != canonical:
@@ -70,6 +75,16 @@ class Restoration:
         self._begin(envelope.stream)
         with party.log.transaction() as transaction:
             transaction.append(envelope, canonical, _who_can_be_told(party, envelope, terms))
+
+    def _take_back_rotation(self, rotation: Fact[KeyRotated], canonical: bytes) -> None:
+        """It says whether the log is from before a change of keys, or the keys themselves are."""
+        party, envelope = self._party, rotation.envelope
+        if rotation.event.retired.signing_key == party.card.signing_key:
+            raise retired_keys(party.folder, rotation)
+        if rotation.event.card not in party.cards.cards:
+            raise RefusalError(Reason.FALSE_ROTATION, party.name)
+        with party.log.transaction() as transaction:
+            transaction.append(envelope, canonical, [])
 
     def finish(self, job: str) -> None:
         """Everything that the others hold is back: say so to all members of the job."""
@@ -99,12 +114,26 @@ class Restoration:
 
 @dataclass(frozen=True)
 class _Oneself:
-    """Trusts this party's own card alone."""
+    """Trusts this party's own cards alone."""
 
     party: Party
 
-    def card(self, name: str) -> PartyCard | None:
-        return self.party.card if name == self.party.name else None
+    def history(self, name: str) -> CardHistory | None:
+        return self.party.cards if name == self.party.name else None
+
+
+def _rotation(party: Party, canonical: bytes) -> Fact[KeyRotated] | None:
+    """A change of our own keys, said with both of them. Raises RefusalError."""
+    try:
+        envelope = read_envelope(canonical)
+        if (envelope.type, envelope.source) != (KeyRotated.type_name(), party.name):
+            return None
+        event = CATALOGUE.read(envelope).event
+    except EventError as error:
+        raise RefusalError(Reason.NOT_AN_ENVELOPE, str(error)) from None
+    if not isinstance(event, KeyRotated) or not hands_over(Fact(envelope, event)):
+        raise RefusalError(Reason.FALSE_ROTATION, party.name)
+    return Fact(envelope, event)
 
 
 def _newest_own(party: Party) -> int:

@@ -129,6 +129,8 @@ class PartyProcesses:
         self._begin_deciding()
         self._rest.look_after()
         self._heart.beat_when_due()
+        if self._link.ended_with is not None:
+            raise self._link.ended_with
         if not self._link.alive:
             name = self._party.name
             raise LinkError(f"the link of {name} ended by itself: its output says why")

@@ -147,21 +147,26 @@ def sealed_file(folder: Path) -> SealedFile | None:
     return None
 
 
-def unseal(source: HashingReader, target: Path, identity: pyrage.x25519.Identity) -> None:
-    """Open a sealed payload. Raises SealingError: not for this party, damaged, or cut short."""
+def unseal(
+    source: HashingReader, target: Path, identities: Sequence[pyrage.x25519.Identity]
+) -> None:
+    """Open a sealed payload with one of these keys.
+
+    Raises SealingError: not for this party, damaged, or cut short.
+    """
     with disk_failures(target):
         try:
             with target.open("wb") as file:
-                pyrage.decrypt_io(source, file, [identity])
+                pyrage.decrypt_io(source, file, list(identities))
         except (pyrage.DecryptError, OSError) as error:
             if getattr(error, "errno", None) is not None:
                 raise  # the disk, not the seal
             raise SealingError(f"a sealed payload does not open: {error}") from error
 
 
-def unseal_bytes(sealed: bytes, identity: pyrage.x25519.Identity) -> bytes:
+def unseal_bytes(sealed: bytes, identities: Sequence[pyrage.x25519.Identity]) -> bytes:
     """As `unseal`, of what fits into memory. Raises SealingError."""
     try:
-        return bytes(pyrage.decrypt(sealed, [identity]))
+        return bytes(pyrage.decrypt(sealed, list(identities)))
     except pyrage.DecryptError as error:
         raise SealingError(f"a sealed payload does not open: {error}") from error

@@ -20,7 +20,7 @@ NEWEST_EVENTS = 50_000  # where a party that starts looks for jobs under way
 MOST_JOBS = 1_000
 QUIET_SECONDS = 600.0  # a job that has ended is talked about so long after its last event
 # Nothing follows these. A member that lacks some of such a job names it, and has its answer.
-LAST = LAST_EVENTS | {"CustomersIdentified", "IdentificationRejected"}
+LAST = LAST_EVENTS | {"CustomersIdentified", "IdentificationRejected", "KeyRotated"}
 ANSWERED = {PredictionCompleted.type_name(), PredictionRejected.type_name()}
 
 

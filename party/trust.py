@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from pyrage import RecipientError, x25519
 
 from events.card import PartyCard
+from events.card_history import CardHistory
+from events.catalogue import Fact
+from events.rotation import KeyRotated
 from party.errors import TrustError
 
 
@@ -33,10 +36,15 @@ class TrustedCards:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[str, tuple[int, PartyCard]] = {}
+        self._read: dict[str, tuple[int, CardHistory]] = {}
 
     def card(self, name: str) -> PartyCard | None:
         """The trusted card of this name, if there is one. Raises TrustError when it is damaged."""
+        history = self.history(name)
+        return history.current if history is not None else None
+
+    def history(self, name: str) -> CardHistory | None:
+        """The same, with the cards that it followed. Raises TrustError when one is damaged."""
         path = self._path(name)
         try:
             modified = path.stat().st_mtime_ns
@@ -47,7 +55,7 @@ class TrustedCards:
             card = read_card(path)
             if card.name != name:
                 raise TrustError(f"{path} holds the card of {card.name}: give it that name")
-            known = self._read[name] = (modified, card)
+            known = self._read[name] = (modified, self._with_retired(card))
         return known[1]
 
     def __iter__(self) -> Iterator[PartyCard]:
@@ -75,6 +83,27 @@ class TrustedCards:
             self._store(card)
         return cards
 
+    def follow(self, fact: Fact[KeyRotated]) -> None:
+        """Trust the new card, which the trusted one vouches for; the same again changes nothing."""
+        known = self.history(fact.source)
+        if known is not None and known.current == fact.event.retired:
+            self._write(self._retired(fact.source), known.rotated(fact).model_dump_json(indent=2))
+            self._store(fact.event.card)
+
+    def _with_retired(self, card: PartyCard) -> CardHistory:
+        """A card that takes its name's place by hand has nothing to do with those before it.
+
+        One that was not replaced yet when the party was killed is the current one still.
+        """
+        path = self._retired(card.name)
+        try:
+            history = CardHistory.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return CardHistory(current=card)
+        except (OSError, ValidationError):
+            raise TrustError(f"{path} is damaged: restore it from a backup") from None
+        return history.before(card) if card in history.cards else CardHistory(current=card)
+
     def _refuse_changed(self, card: PartyCard, known: PartyCard | None) -> None:
         if known is None or known == card:
             return
@@ -85,17 +114,22 @@ class TrustedCards:
         )
 
     def _store(self, card: PartyCard) -> None:
-        path = self._path(card.name)
+        self._write(self._path(card.name), card.model_dump_json(indent=2))
+
+    def _write(self, path: Path, text: str) -> None:
         unfinished = path.with_suffix(".new")
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with unfinished.open("w", encoding="utf-8") as file:
-                file.write(card.model_dump_json(indent=2) + "\n")
+                file.write(f"{text}\n")
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)
         except OSError as error:
-            raise TrustError(f"the card of {card.name} cannot be kept: {error.strerror}") from error
+            raise TrustError(f"{path} cannot be kept: {error.strerror}") from error
+
+    def _retired(self, name: str) -> Path:
+        return self._folder / "retired" / f"{name}.json"
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"

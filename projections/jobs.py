@@ -40,6 +40,7 @@ from events.predictions import (
     PredictionRequested,
 )
 from events.preparation import PublicKeyIssued
+from events.rotation import KeyRotated
 from events.terms import Agreement
 from events.vocabulary import Role
 from projections.projection import (
@@ -55,7 +56,8 @@ THEN = "; then "
 PROGRESS = ("requested", "accepted", "training", "stopped", "evaluated", "scored", "identified")
 DONE = ("evaluated", "scored", "identified")
 PREDICTION, IDENTIFICATION = "prediction", "identification"
-OF_A_MODEL = (ModelConverted, ModelActivated, ModelRetired)  # whose training may be elsewhere
+# Of a model, whose training may be elsewhere, and of the party itself.
+NOT_OF_A_JOB = (ModelConverted, ModelActivated, ModelRetired, KeyRotated)
 
 JOB_ROWS = Table(
     "projection_jobs",
@@ -112,7 +114,7 @@ def apply(connection: Connection, facts: Sequence[Placed], _payloads: Payloads) 
     told = [
         (name, fact)
         for _, fact in facts
-        if (name := storable(fact.job)) and not isinstance(fact.event, OF_A_MODEL)
+        if (name := storable(fact.job)) and not isinstance(fact.event, NOT_OF_A_JOB)
     ]
     names = {name for name, _ in told}
     rows = connection.execute(KNOWN, {"names": sorted(names)}).mappings() if names else ()

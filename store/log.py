@@ -95,6 +95,12 @@ class Log:
         query = statements.ENTRIES_OF_TYPE_AFTER
         return self._entries(query, of_source=source, of_type=kind, after=after)
 
+    def count_said(self, source: str, before: str) -> int:
+        """How many shared events of one issuer are here that are dated earlier."""
+        with self._reading() as connection:
+            said = {"of_source": source, "before": before}
+            return connection.scalar(statements.SHARED_BEFORE, said) or 0
+
     def stream_head(self, source: str, stream: str) -> StreamHead | None:
         with self._reading() as connection:
             return stream_head(connection, source, stream)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     update,
 )
 
+from events.vocabulary import PRIVATE_STREAM
 from store.tables import (
     CURSORS,
     DELIVERIES,
@@ -65,6 +66,16 @@ ENTRIES_OF_TYPE_AFTER = _ENTRIES.where(
     EVENTS.c.type == bindparam("of_type"),
     EVENTS.c.position > bindparam("after"),
 )
+SHARED_BEFORE = (
+    select(func.count())
+    .select_from(EVENTS)
+    .where(
+        EVENTS.c.source == bindparam("of_source"),
+        EVENTS.c.stream != PRIVATE_STREAM,
+        EVENTS.c.time < bindparam("before"),
+    )
+)
+NEWEST_TIME_OF = select(func.max(EVENTS.c.time)).where(EVENTS.c.source == bindparam("of_source"))
 ENTRY_IN_STREAM = _ENTRIES.where(_STREAM, EVENTS.c.sequence == bindparam("of_sequence"))
 STREAM_HEAD = (
     select(EVENTS.c.sequence, EVENTS.c.digest, EVENTS.c.time)
@@ -125,6 +136,9 @@ UNDELIVERED_COUNTS = (
     .where(or_(DELIVERIES.c.state == "pending", DELIVERIES.c.state == "parked"))
     .group_by(DELIVERIES.c.recipient, DELIVERIES.c.state, _REASON)
     .order_by(func.min(DELIVERIES.c.position), DELIVERIES.c.recipient)
+)
+ADDRESSED = (
+    select(func.count()).select_from(DELIVERIES).where(DELIVERIES.c.recipient == bindparam("to"))
 )
 ADDRESS = insert(DELIVERIES)
 ATTEMPTS = select(DELIVERIES.c.attempts).where(_DELIVERY)

@@ -83,6 +83,15 @@ class LogTransaction:
             self._addressed.append(address)
         return position
 
+    def newest_time_of(self, source: str) -> str:
+        """Of everything that one issuer said; empty if it said nothing."""
+        newest = self._connection.scalar(statements.NEWEST_TIME_OF, {"of_source": source})
+        return str(newest or "")
+
+    def addressed(self, recipient: str) -> int:
+        """How many events were to be delivered to one recipient so far."""
+        return self._connection.scalar(statements.ADDRESSED, {"to": recipient}) or 0
+
     def cursor(self, name: str) -> int:
         return self._connection.scalar(statements.CURSOR, {"of_name": name}) or 0
 

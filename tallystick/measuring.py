@@ -259,7 +259,7 @@ def payload_costs(size: int, repeats: int) -> tuple[Cost, Cost]:
 
         def receive() -> bytes:
             opened = folder / "opened"
-            unseal(HashingReader([sealed]), opened, identity)
+            unseal(HashingReader([sealed]), opened, [identity])
             reader.adopt(opened, commitment)
             return reader.read(commitment)
 

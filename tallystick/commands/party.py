@@ -17,6 +17,7 @@ from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.opening import trust as trust_cards
 from party.reactor_process import SWITCH_SECONDS
+from party.rotating import rotate_keys
 from party.running import run_party
 from party.settings import broker_of
 from party.sources import SourceSettings
@@ -118,6 +119,24 @@ def trust(
         "telephone or in person."
     )
     say(f"If one differs, remove its file from {folder / 'trusted'}: somebody changed the card.")
+
+
+@party_app.command("rotate-keys")
+def rotate(folder: Folder) -> None:
+    """Give the party new keys for signing and sealing; everybody who trusts it is told.
+
+    The party must not run meanwhile, no job be under way and nothing be left to be sent. The old
+    key signs that the new one follows, so the others accept it by themselves, unless their policy
+    asks their operators first. Back the folder `keys` up anew afterwards.
+    """
+    rotated = rotate_keys(folder)
+    say(f"retired: {rotated.retired.fingerprint}")
+    say(f"new:     {rotated.card.fingerprint}")
+    told = ", ".join(rotated.told)
+    say(f"{told} will be told when the party runs" if told else "no other party is trusted yet")
+    say(f"Whoever gets to know {rotated.card.name} from now on needs the new card:")
+    say(f"  tally party card {folder} --out {rotated.card.name}.json")
+    say(f"Back up {folder / 'keys'}: with an older copy of it the party cannot run any more.")
 
 
 @party_app.command()

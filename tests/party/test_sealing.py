@@ -23,7 +23,7 @@ def sealed_from(folder: Path, content: bytes, keys: list[str] = KEYS) -> SealedF
 
 def open_sealed(path: Path, target: Path, reader: x25519.Identity) -> None:
     with closing(HashingReader([path])) as source:
-        unseal(source, target, reader)
+        unseal(source, target, [reader])
 
 
 @given(content=st.binary(max_size=200_000))
