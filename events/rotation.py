@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from events.canonical import canonical_json
 from events.card import PartyCard
-from events.opening import Opening
+from events.errors import EventError
+from events.opening import Ending, Opening
 from events.signatures import is_signed
 from events.terms import Agreement, check_names_differ
 from events.vocabulary import PartyName, Role
@@ -61,6 +62,10 @@ class KeyRotated(Opening):
     card: PartyCard
     said: int = Field(ge=0)
     proof: Signature
+
+    def ended(self, code: str, detail: str) -> Ending:
+        """Never: the one event is all there is."""
+        raise EventError(f"nothing ends a change of keys: {code}: {detail}")
 
     def proven_bytes(self, time: str) -> bytes:
         """What the new key signs; never the bytes of an envelope, a note or a statement."""
