@@ -23,6 +23,7 @@ from benchmarks.flood import ATTACKER, Flood, garbage
 from benchmarks.process_figures import ProcessWatch
 from benchmarks.soak.federation import NAMES, Federation, Outcome
 from bus.topology import dead_queue_name
+from events.lifecycle import TrainingFailed, TrainingRequested, TrainingStopped
 from events.models import ModelSaved
 from events.rounds import RoundCompleted
 from events.vocabulary import Frozen
@@ -33,6 +34,7 @@ from tests.databases import restartable_postgres
 
 PATIENCE_SECONDS = 1800.0
 PAGE = 1000
+ENDS = (TrainingStopped.type_name(), TrainingFailed.type_name())
 
 
 class Tally(Frozen):
@@ -157,16 +159,18 @@ def verdict(outcome: Outcome, reference: Outcome) -> str:
 
 
 def widest_round_gap(log: Log, jobs: Sequence[str]) -> int:
-    """By how many rounds one job was ever ahead of another one that had begun its rounds."""
-    known, rounds, widest = set(jobs), Counter[str](), 0
-    for source, job, kind in _said(log):
-        if job not in known or source != "arbiter":
+    """By how many rounds any job was ever ahead of another that was asked for and had not ended."""
+    rounds: dict[str, int] = {}
+    widest = 0
+    for job, kind in _said(log):
+        if job not in jobs:
             continue
-        if kind == RoundCompleted.type_name():
+        if kind == TrainingRequested.type_name():
+            rounds[job] = 0
+        elif kind == RoundCompleted.type_name():
             rounds[job] += 1
-            widest = max(widest, max(rounds.values()) - min(rounds.values()))
-        elif kind == "TrainingStopped":
-            known.discard(job)
+            widest = max(widest, rounds[job] - min(rounds.values()))
+        elif kind in ENDS:
             rounds.pop(job, None)
     return widest
 
@@ -181,11 +185,12 @@ def models_at(log: Log, jobs: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _said(log: Log) -> Iterator[tuple[str, str, str]]:
+def _said(log: Log) -> Iterator[tuple[str, str]]:
+    """Stream and type of everything, in order."""
     position = 0
     while places := log.places(position, PAGE):
         position = places[-1].position
-        yield from ((place.source, place.stream, place.type) for place in places)
+        yield from ((place.stream, place.type) for place in places)
 
 
 def peaks(watch: ProcessWatch) -> dict[str, int]:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +92,13 @@ class Folders:
         return models
 
 
-def wait_for(parties: Mapping[str, Party], job: str, event: type[Event]) -> None:
-    """Until the log of each party with data says so; asked seldom, for they share a process."""
+def wait_for(
+    parties: Mapping[str, Party], job: str, event: type[Event], sources: Sequence[str]
+) -> None:
+    """Until each party with data has heard it from all; asked seldom, they share a process."""
     give_up = time.monotonic() + FINISH_SECONDS
     logs = [parties[name].log for name in DATA_PARTIES]
-    while not all(job_history(log, job).has(event) for log in logs):
+    while not all(job_history(log, job).has_from_all(event, sources) for log in logs):
         assert time.monotonic() < give_up, f"{job} got stuck"
         time.sleep(0.1)
 
@@ -134,10 +136,10 @@ def test_a_party_restored_from_a_backup_of_yesterday_trains_again(
     kept, database = tmp_path / "kept", tmp_path / "database"
     with folders.at_work() as parties:
         request_training(parties["bank"], "first", folders.terms)
-        wait_for(parties, "first", RoundCompleted)
+        wait_for(parties, "first", RoundCompleted, ["arbiter"])
         back_up(folder, database)  # the log first: every payload it names is there already
         shutil.copytree(folder.path, kept, ignore=shutil.ignore_patterns(*NOT_KEPT))
-        wait_for(parties, "first", ModelSaved)
+        wait_for(parties, "first", ModelSaved, DATA_PARTIES)
     before = folders.model("first")
 
     shutil.rmtree(folder.path)
@@ -150,5 +152,5 @@ def test_a_party_restored_from_a_backup_of_yesterday_trains_again(
 
     with folders.at_work() as parties:
         request_training(parties["bank"], "second", folders.terms)
-        wait_for(parties, "second", ModelSaved)
+        wait_for(parties, "second", ModelSaved, DATA_PARTIES)
     assert folders.model("second") == before
