@@ -70,10 +70,22 @@ class Envelope(Frozen):
         raise EnvelopeError(f"{self.type} of {self.source} carries no payload named {name!r}")
 
     def signed_bytes(self) -> bytes:
-        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
+        return self._written_plainly({"signature"}) or canonical_json(
+            self.model_dump(mode="json", exclude={"signature"})
+        )
 
     def canonical_bytes(self) -> bytes:
-        return canonical_json(self.model_dump(mode="json"))
+        return self._written_plainly() or canonical_json(self.model_dump(mode="json"))
+
+    def _written_plainly(self, exclude: set[str] | None = None) -> bytes:
+        """The canonical bytes as pydantic writes them, many times faster; empty where it may not.
+
+        It writes the fields in their order: the standard's, if that of the data is as well.
+        """
+        if not (_has_small_numbers(self) and _is_plain(self.data)):
+            return b""
+        written = self.model_dump_json(exclude=exclude)
+        return written.encode() if written.isascii() else b""
 
     def signed_with(self, key: Ed25519PrivateKey) -> "Envelope":
         signature = base64.b64encode(key.sign(self.signed_bytes())).decode()
@@ -113,9 +125,6 @@ def read_envelope(canonical: bytes) -> Envelope:
 
 
 def _is_canonical(canonical: bytes, envelope: Envelope) -> bool:
-    """Pydantic writes the fields in their order: the standard's, if that of the data is as well."""
-    if canonical.isascii() and _has_small_numbers(envelope) and _is_plain(envelope.data):
-        return envelope.model_dump_json().encode() == canonical
     try:
         return envelope.canonical_bytes() == canonical
     except ValueError:  # a number that JSON cannot say exactly

@@ -8,7 +8,7 @@ from typing import Protocol
 from events.card import PartyCard
 from events.card_history import CardHistory, hands_over
 from events.catalogue import CATALOGUE, Fact
-from events.envelope import Envelope, read_envelope, verify_signature
+from events.envelope import Envelope, read_envelope, signed_part, verify_signature
 from events.errors import EnvelopeError, IdentityError, SignatureError, UnknownEventError
 from events.event import Event
 from events.opening import Opening
@@ -51,7 +51,8 @@ def genuine_envelope(sender: str, canonical: bytes, trusted: Cards) -> Envelope:
     if envelope.source != sender:
         raise RefusalError(Reason.OTHER_SENDER, f"{envelope.source} through {sender}")
     try:
-        verify_signature(envelope, history.at(envelope.time).verifying_key())
+        key = history.at(envelope.time).verifying_key()
+        verify_signature(envelope, key, signed_part(canonical, envelope))
     except SignatureError as error:
         known = any(_is_signed_with(envelope, one.card) for one in history.retired)
         reason = Reason.RETIRED_KEY if known else Reason.FALSE_SIGNATURE

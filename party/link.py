@@ -20,7 +20,7 @@ class Link:
         heads = HeadsExchange(party, endpoint, self._publisher.look_again)
         self._receiver = Receiver(party, endpoint, heads)
         self.heads_agree = heads.agree
-        self.pumps = (*self._publisher.pumps(), self._receiver.pump(), heads.pump())
+        self.pumps = (self._publisher.pump(), self._receiver.pump(), heads.pump())
 
     def start(self) -> None:
         for pump in self.pumps:

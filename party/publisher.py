@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 
 class Publisher:
-    """Sends what the log says is pending. One thread calls `step`; see `pumps`."""
+    """Sends what the log says is pending. One thread calls `step`."""
 
     def __init__(
         self, party: Party, endpoint: Endpoint, *, clock: Callable[[], float] = time.monotonic
@@ -58,20 +58,23 @@ class Publisher:
         self._sealed = SealedPayloads(party.folder.spool)
         self._jobs = JobTerms(party.log)
         self._news: SimpleQueue[tuple[Sending, Outcome] | None] = SimpleQueue()
-        self._heard_of = 0
+        self._collected_to = 0
+        self._log_has_grown = True
         self._swept = False
         self._confirmed: list[Sending] = []
         self._forget()
+        party.log.when_grown(lambda: self._news.put(None))
 
-    def pumps(self) -> tuple[Pump, ...]:
-        """The loop itself, and the one that wakes it when the log grows."""
-        return Pump("publish", self.step, self._forget), Pump("publish: listen", self.listen)
+    def pump(self) -> Pump:
+        return Pump("publish", self.step, self._forget)
 
     def step(self, timeout: float = 0.2) -> None:
         """Note what the broker answered, send what is due, then wait for news."""
         answers = self._answers(timeout)
         self._settle(answers)
         idle = not answers and not self._log_has_grown
+        if idle:  # or else nobody said so
+            self._log_has_grown = self._party.log.head() > self._collected_to
         if idle or self._clock() >= self._note_by or len(self._confirmed) >= MOST_UNNOTED:
             self.note_confirmed()
         if self._log_has_grown or self._clock() >= self._look_again_at:
@@ -80,12 +83,6 @@ class Publisher:
         for lane in self._lanes.values():
             while lane.ready and lane.not_before <= now:
                 self._send(lane, lane.waiting.pop(0))
-
-    def listen(self, timeout: float = 0.2) -> None:
-        """Wake the loop when the log grows."""
-        if self._party.log.wait_for_entries(self._heard_of, timeout):
-            self._heard_of = self._party.log.head()
-            self._news.put(None)
 
     def look_again(self) -> None:
         """Some deliveries are pending again; any thread may say so."""
@@ -136,6 +133,7 @@ class Publisher:
             self._last_seen = None
             self._look_again_at = self._clock() + LOOK_AGAIN_SECONDS
         self._log_has_grown = False
+        self._collected_to = self._party.log.head()
         full = True
         while full:
             page = self._party.log.pending_deliveries(PAGE, self._last_seen)

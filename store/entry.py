@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pydantic import JsonValue
 
 from events.envelope import Envelope
+
+LARGEST_REMEMBERED = 8 * 1024  # bytes of an envelope
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,15 @@ class Entry:
     @cached_property
     def envelope(self) -> Envelope:
         """Parsed when asked for; the bytes were checked before they were appended."""
-        return Envelope.model_validate_json(self.canonical)
+        if len(self.canonical) > LARGEST_REMEMBERED:
+            return Envelope.model_validate_json(self.canonical)
+        return _parsed(self.canonical)
+
+
+@lru_cache(maxsize=256)
+def _parsed(canonical: bytes) -> Envelope:
+    """Every pump of a process asks for what was appended last."""
+    return Envelope.model_validate_json(canonical)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ that has seen position n has seen everything before it.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import PoolProxiedConnection, Row, Select
+from sqlalchemy import Row, Select
 
 from store import statements
 from store.database import open_engine, parse_url
@@ -25,7 +24,7 @@ from store.tables import create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
 
 POLL_SECONDS = 0.05
-HEAD_QUERY = "SELECT position FROM log_head"
+RARELY = 4  # so many times as long where bells tell, of which one may be lost
 
 
 class Log:
@@ -43,7 +42,9 @@ class Log:
         self._writer = threading.Lock()
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
-        self._bell = Doorbell(bells, self._wake) if bells else None
+        self._known_head = 0  # of what was appended or heard of here; the log may be longer
+        self._listeners: list[Callable[[], None]] = []
+        self._bell = Doorbell(bells, self._hear) if bells else None
         self._closed = False
         try:
             self._create_tables()
@@ -59,7 +60,7 @@ class Log:
             yield transaction
             transaction.finish()
         if transaction.has_appended:
-            self._wake()
+            self._wake(transaction.head())
             if self._bell:
                 self._bell.ring()
 
@@ -118,19 +119,28 @@ class Log:
     def wait_for_entries(self, after: int, timeout: float) -> bool:
         """Whether the log goes beyond `after`, at the latest in `timeout` seconds.
 
-        Wakes at once for appends of this Log and of those that share its bells, and within
-        POLL_SECONDS for all others.
+        Wakes at once for appends of this Log and of those that share its bells, and before long
+        for all others.
         """
         if self._bell:
             self._bell.listen()
+        pause = POLL_SECONDS * (RARELY if self._bell else 1)
         give_up = time.monotonic() + timeout
-        with self._polling() as head, self._appended:
-            while head() <= after:
-                remaining = give_up - time.monotonic()
-                if remaining <= 0:
-                    return False
-                self._appended.wait(min(POLL_SECONDS, remaining))
+        while self._known_head <= after and self._look() <= after:
+            remaining = give_up - time.monotonic()
+            if remaining <= 0:
+                return False
+            with self._appended:
+                self._appended.wait_for(
+                    lambda: self._known_head > after or self._closed, min(pause, remaining)
+                )
         return True
+
+    def when_grown(self, tell: Callable[[], None]) -> None:
+        """Call this whenever it is noticed that the log has grown, on any thread; to be quick."""
+        self._listeners.append(tell)
+        if self._bell:
+            self._bell.listen()
 
     def pending_deliveries(self, limit: int = 100, after: Delivery | None = None) -> list[Delivery]:
         """What is still to be sent, in order of position; `after` goes on where a list ended."""
@@ -193,14 +203,30 @@ class Log:
         self._closed = True
         if self._bell:
             self._bell.close()
-        self._wake()
+        self._wake(0)
         if self._plain is not None:
             self._plain.close()
         self._engine.dispose()
 
-    def _wake(self) -> None:
+    def _wake(self, head: int) -> None:
+        """Whoever waits need not ask the database how far the log goes."""
         with self._appended:
+            self._known_head = max(self._known_head, head)
             self._appended.notify_all()
+        for tell in self._listeners:
+            tell()
+
+    def _hear(self) -> None:
+        """A bell rang."""
+        with suppress(StoreError):  # whoever waits looks for itself before long
+            self._look()
+
+    def _look(self) -> int:
+        """The head, asked for again; who waits for it is woken."""
+        head = self.head()
+        if head > self._known_head:
+            self._wake(head)
+        return head
 
     def _entries(self, query: Select[int, bytes], **values: str | int) -> list[Entry]:
         with self._reading() as connection:
@@ -215,32 +241,13 @@ class Log:
                 with self._plain.reading() as plain:
                     yield plain
             else:
-                with self._engine.begin() as connection:
-                    yield connection
-
-    @contextmanager
-    def _polling(self) -> Iterator[Callable[[], int]]:
-        """A way to ask for the head that costs microseconds: one connection, no machinery."""
-        self._check_open()
-        with database_failures(self._url), ExitStack() as stack:
-            ask: Callable[[str], Any]
-            leave: PoolProxiedConnection | None = None
-            if self._plain is not None:
-                ask = stack.enter_context(self._plain.raw()).execute
-            else:
-                leave = stack.enter_context(closing(self._engine.raw_connection()))
-                ask = _asking(leave)
-
-            def head() -> int:
-                if self._closed and leave is not None:
-                    leave.invalidate()  # its pool is gone, and would not close it
-                self._check_open()
-                row = ask(HEAD_QUERY).fetchone()
-                if leave is not None:
-                    leave.rollback()  # or the next look would see the same moment
-                return int(row[0]) if row else 0
-
-            yield head
+                with self._engine.connect() as connection:
+                    try:
+                        with connection.begin():
+                            yield connection
+                    finally:
+                        if self._closed:
+                            connection.detach()  # its pool is gone, and would not close it
 
     @contextmanager
     def _writing(self) -> Iterator[Statements]:
@@ -268,16 +275,6 @@ class Log:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError("the log was closed: open it again")
-
-
-def _asking(connection: PoolProxiedConnection) -> Callable[[str], Any]:
-    cursor = connection.cursor()
-
-    def ask(query: str) -> Any:  # noqa: ANN401 - the driver's own cursor
-        cursor.execute(query)
-        return cursor
-
-    return ask
 
 
 def _delivery(row: Row[int, bytes, str, int, str | None]) -> Delivery:

@@ -162,7 +162,6 @@ class Node:
 
     def publish(self) -> None:
         """Send what is pending and note the answers."""
-        self.publisher.listen(0)
         for _ in range(3):
             self.publisher.step(0)
 

@@ -45,7 +45,6 @@ class ScriptedEndpoint:
 
 
 def work(pump: Publisher) -> None:
-    pump.listen(0)
     for _ in range(4):
         pump.step(0)
 
@@ -262,7 +261,6 @@ def test_confirms_are_written_down_together_once_there_is_a_moment(
     pump.step(0)
     for _ in range(3):
         say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
-        pump.listen(0)
         pump.step(0)
     assert len(waiting(bank)) == len(endpoint.sent) == 8
     pump.step(0)
@@ -280,7 +278,6 @@ def test_confirms_do_not_wait_for_long(parties: dict[str, Party]) -> None:
     pump.step(0)
     clock.now += publisher.NOTE_WITHIN_SECONDS
     say(bank, FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
-    pump.listen(0)
     pump.step(0)
     assert len(waiting(bank)) == 2
 

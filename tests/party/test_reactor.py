@@ -54,7 +54,7 @@ def prepare(role: Role, history: History, fact: Fact[Event], own: Own) -> Decisi
     match fact.event:
         case TrainingRequested():
             event = DataPrepared(job=JOB, variables=1, columns=2)
-            kept = own.generator(JOB, "kept").bytes(1000)
+            kept = own.generator(JOB, "kept").bytes(20_000)  # more than small: it gets a file
             blobs = blob("bins", kept), blob("codes", b"\0"), blob("start", b"")
             return [draft(event, JOB, history.terms, *blobs, blob("notes", b"[]"))]
         case DataPrepared():

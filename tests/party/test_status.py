@@ -71,7 +71,6 @@ def test_a_running_party_tells_since_when_and_how_its_broker_is(
     assert status.broker.connected
     assert {pump.name for pump in link.pumps} == {
         "publish",
-        "publish: listen",
         "receive",
         "heads",
         "react: express",
