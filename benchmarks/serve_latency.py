@@ -3,7 +3,9 @@
 The bank serves HTTP and holds its half, the partner runs as `tally party run` does; both score
 5-bin models of a few columns in SQLite. Beside each request the same disk's own fdatasync is timed,
 and the commits of each party's log are counted by SQLite's own counter. The look-up is the same
-customers' scores alone, in the bank's engine. A private RabbitMQ is started from its package.
+customers' scores alone, in the bank's engine. What a request costs in processor time is told for
+each process, which other work on the machine changes less than the latency. A private RabbitMQ is
+started from its package.
 
     python -m benchmarks.serve_latency --requests 300
 """
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,16 +62,23 @@ def main() -> None:
         ids = [customer(number) for number in range(arguments.customers)]
         with broker(folder) as urls, serving(folder, urls) as address:
             measure(folder, address, ids, WARM)
-            before = commits(folder)
+            before, worked = commits(folder), processor_seconds(folder)
             requests, disk = measure(folder, address, ids, arguments.requests)
             time.sleep(SETTLED_SECONDS)
             made = {name: count - before[name] for name, count in commits(folder).items()}
+            used = {
+                name: seconds - worked[name]
+                for name, seconds in processor_seconds(folder).items()
+                if name in worked
+            }
         alone = look_ups(folder / "bank", ids, arguments.requests)
     print(f"end to end, one id:      {requests}")
     print(f"fdatasync of this disk:  {disk}")
     print(f"look-up alone in SQLite: {alone}")
     for name, count in made.items():
         print(f"commits of {name} a request: {count / arguments.requests:.1f}")
+    for name, seconds in used.items():
+        print(f"processor time of {name} a request: {1e3 * seconds / arguments.requests:.1f} ms")
     print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
@@ -114,6 +123,38 @@ def commits(folder: Path) -> dict[str, int]:
         name: int.from_bytes(path.read_bytes()[COMMITS], sys.byteorder)
         for name, path in files.items()
     }
+
+
+def processor_seconds(folder: Path) -> dict[str, float]:
+    """Of the parties' processes and the broker's, by what they are (proc(5))."""
+    spent: dict[str, float] = {}
+    tick = os.sysconf("SC_CLK_TCK")
+    for process in _descendants(os.getpid()):
+        with suppress(OSError):
+            name = _role_of(process, folder)
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            seconds = (int(fields[11]) + int(fields[12])) / tick
+            spent[name] = spent.get(name, 0.0) + seconds
+    return dict(sorted(spent.items()))
+
+
+def _descendants(process: int) -> Iterator[int]:
+    with suppress(OSError):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                yield int(child)
+                yield from _descendants(int(child))
+
+
+def _role_of(process: int, folder: Path) -> str:
+    command = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    for name in ROLES:
+        if str(folder / name) in command:
+            return name
+    if "multiprocessing" in " ".join(command):
+        parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1]
+        return f"{_role_of(int(parent), folder)}, what may lag"
+    return "the broker"
 
 
 def look_ups(folder: Path, ids: list[str], count: int) -> Latencies:

@@ -189,9 +189,9 @@ class Intake:
         if envelope.cause and self._cause(envelope) is None:
             return envelope.cause
         for name, sealed in announced.items():
-            here = self._party.payloads.has(envelope.payload(name).commitment)
             if sealed.chunks == BEHIND:
                 continue
+            here = self._party.payloads.has(envelope.payload(name).commitment)
             if not here and not self._chunks.complete(sender, sealed.digest, sealed.chunks):
                 if not self._chunks.has_room(sender, sealed):
                     raise RefusalError(Reason.SPOOL_FULL, f"{name} of {envelope.type}")

@@ -1,5 +1,7 @@
 """A pump goes on, through failures of disk and database, until it is told to stop."""
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from party.faults import describe
 from store.errors import StoreError
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
+GIVING_WAY = 5  # steps of niceness
 
 log = structlog.get_logger()
 
@@ -30,7 +33,8 @@ class Pump:
     """A loop around `step`. Failures of the store are not the job's: wait, and try again.
 
     `recover` is called after each such failure, so that nothing in memory outlives it. `pause`
-    seconds pass between two steps, for a pump that may lag and does more at once.
+    seconds pass between two steps, for a pump that may lag and does more at once; its thread gives
+    way to the others.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class Pump:
         return self._thread is not None and self._thread.is_alive()
 
     def run(self) -> None:
+        if self._pause:
+            _give_way()
         wait = 0.0
         while not self.stopping.is_set():
             try:
@@ -100,3 +106,11 @@ class Pump:
         self.failures += 1
         self.last_failure = Failure(what, format_time(datetime.now(UTC)))
         return min(LONGEST_WAIT, 2 * wait or FIRST_WAIT)
+
+
+def _give_way() -> None:
+    """On Linux a thread has a priority of its own; elsewhere it keeps that of its process."""
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, own + GIVING_WAY)
