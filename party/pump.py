@@ -56,7 +56,7 @@ class Pump:
         self.ended_with: RetiredKeysError | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=self._begin, name=self.name, daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> None:
@@ -69,9 +69,12 @@ class Pump:
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def run(self) -> None:
+    def _begin(self) -> None:
         if self._pause:
             _give_way()
+        self.run()
+
+    def run(self) -> None:
         wait = 0.0
         while not self.stopping.is_set():
             try:
