@@ -14,6 +14,7 @@ from events.catalogue import CATALOGUE, Fact
 from events.errors import EventError
 from events.merkle import MerkleTree, extends
 from events.opening import Opening
+from events.rotation import KeyRotated
 from events.witness import CheckpointPosted, LogRestored
 
 NOTED = (Opening, CheckpointPosted, LogRestored)
@@ -45,6 +46,11 @@ class _Side:
     def party(self) -> str:
         return self.copy.party
 
+    @property
+    def jobs(self) -> set[str]:
+        """What was asked for; a change of keys is nothing of that kind."""
+        return {job for job, one in self.openings.items() if not isinstance(one, KeyRotated)}
+
     def covers(self, job: str) -> bool:
         return self.copy.scope.job in {None, job}
 
@@ -71,7 +77,7 @@ def compare(copies: Sequence[LogCopy], *, cores: int = 1) -> Comparison:
                     _check_word(holder, side, fact, findings)
     return Comparison(
         logs=tuple(f"{side.party}: {side.copy.place}" for side in sides),
-        jobs=tuple(sorted({job for side in sides for job in side.openings})),
+        jobs=tuple(sorted({job for side in sides for job in side.jobs})),
         events=len({line for side in sides for line in side.lines}),
         checks=tuple(findings.result(check) for check in CHECKS),
     )
@@ -79,7 +85,7 @@ def compare(copies: Sequence[LogCopy], *, cores: int = 1) -> Comparison:
 
 def _read(copy: LogCopy, cores: int) -> _Side:
     side = _Side(copy)
-    for examined in examine_all(copy.entries(), copy.cards, signatures=False, cores=cores):
+    for examined in examine_all(copy.entries(), copy.histories, signatures=False, cores=cores):
         side.tree.append_hash(examined.leaf)
         line = examined.line
         if line is None or line.private:
@@ -132,7 +138,8 @@ def _compare(one: _Side, other: _Side, findings: Findings) -> None:
 
 def _unsigned(side: _Side, lines: Sequence[Line]) -> set[str]:
     """The digests of those of these lines that their issuer did not sign."""
-    positions, examine = {line.position for line in lines}, EnvelopeChecks(side.copy.cards).examine
+    positions = {line.position for line in lines}
+    examine = EnvelopeChecks(side.copy.histories).examine
     versions = (examine(one) for one in side.copy.entries() if one.position in positions)
     return {
         one.line.digest

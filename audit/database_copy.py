@@ -47,6 +47,14 @@ class DatabaseCopy:
             yield from (Entry(position, bytes(canonical)) for position, canonical in rows)
             after = rows[-1][0] if rows else self.head
 
+    def of_type(self, kind: str) -> Iterator[Entry]:
+        """The events that the database calls so, which are few."""
+        query = select(EVENTS.c.position, EVENTS.c.canonical).order_by(EVENTS.c.position)
+        of_kind = query.where(EVENTS.c.type == kind, EVENTS.c.position <= self.head)
+        with self.reading() as connection:
+            rows = [tuple(row) for row in connection.execute(of_kind)]
+        yield from (Entry(position, bytes(canonical)) for position, canonical in rows)
+
     def refusals(self) -> tuple[Refusal, ...]:
         with self.reading() as connection:
             query = select(REFUSALS).order_by(*REFUSALS.primary_key.columns)

@@ -1,17 +1,19 @@
 """What an event shows by itself: form, identity, schema and signature."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit.findings import Check, Finding
-from events.card import PartyCard
+from events.card_history import CardHistory, successor_fault
 from events.catalogue import CATALOGUE, Fact
 from events.envelope import digest_of, read_envelope, signed_part, verify_signature
 from events.errors import EnvelopeError, EventError, IdentityError, SignatureError
 from events.event import Event
 from events.merkle import leaf_hash
+from events.rotation import KeyRotated
 from store.entry import Entry
 
 
@@ -45,12 +47,27 @@ class Examined(NamedTuple):
     fact: Fact[Event] | None = None
 
 
+class _Keys(NamedTuple):
+    """Of one party: each but the last one is its key up to and at a time."""
+
+    until: list[str]
+    keys: list[Ed25519PublicKey]
+
+    def at(self, time: str) -> Ed25519PublicKey:
+        return self.keys[bisect_left(self.until, time)]
+
+
 class EnvelopeChecks:
     """The checks, with the keys they need. Made once a process."""
 
-    def __init__(self, cards: Mapping[str, PartyCard], *, signatures: bool = True) -> None:
-        self._keys: dict[str, Ed25519PublicKey] = {
-            name: card.verifying_key() for name, card in cards.items()
+    def __init__(self, histories: Mapping[str, CardHistory], *, signatures: bool = True) -> None:
+        self._histories = histories
+        self._keys = {
+            name: _Keys(
+                [one.until for one in history.retired],
+                [card.verifying_key() for card in history.cards],
+            )
+            for name, history in histories.items()
         }
         self._signatures = signatures
 
@@ -83,16 +100,23 @@ class EnvelopeChecks:
         except EventError as error:
             findings.append(at(line, Check.SCHEMA, str(error)))
         if self._signatures:
-            key = self._keys.get(envelope.source)
-            if key is None:
+            keys = self._keys.get(envelope.source)
+            if keys is None:
                 detail = f"there is no card of {envelope.source} to check it with"
                 findings.append(at(line, Check.SIGNATURES, detail))
             else:
                 try:
-                    verify_signature(envelope, key, signed_part(canonical, envelope))
+                    signed = signed_part(canonical, envelope)
+                    verify_signature(envelope, keys.at(envelope.time), signed)
                 except SignatureError as error:
                     findings.append(at(line, Check.SIGNATURES, str(error)))
+            if fact and isinstance(fact.event, KeyRotated):
+                findings += self._succession(line, Fact(fact.envelope, fact.event))
         return Examined(entry, leaf, line, tuple(findings), fact)
+
+    def _succession(self, line: Line, fact: Fact[KeyRotated]) -> list[Finding]:
+        fault = successor_fault(fact, self._histories.get(fact.source))
+        return [at(line, Check.SIGNATURES, fault)] if fault else []
 
 
 def at(line: Line, check: Check, detail: str) -> Finding:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from audit.envelope_checks import EnvelopeChecks, Examined, Line
 from audit.findings import Finding
-from events.card import PartyCard
+from events.card_history import CardHistory
 from store.entry import Entry
 
 CHUNK = 500
@@ -20,7 +20,7 @@ Seen = tuple[bytes, Line | None, tuple[Finding, ...]]
 
 def examine_all(
     entries: Iterable[Entry],
-    cards: Mapping[str, PartyCard],
+    histories: Mapping[str, CardHistory],
     *,
     signatures: bool = True,
     cores: int = 1,
@@ -30,13 +30,13 @@ def examine_all(
     Constant memory, however long the log.
     """
     waiting = iter(entries)
-    checks = EnvelopeChecks(cards, signatures=signatures)
+    checks = EnvelopeChecks(histories, signatures=signatures)
     first = list(islice(waiting, WORTH_A_PROCESS)) if cores > 1 else []
     if len(first) < WORTH_A_PROCESS:
         yield from map(checks.examine, chain(first, waiting))
         return
     later = chain(first[BEGINS_ALONE:], waiting)
-    with _processes(cores - 1, cards, signatures=signatures) as pool:
+    with _processes(cores - 1, histories, signatures=signatures) as pool:
         sent = deque(_send(chunk, pool) for chunk in islice(_chunks(later), 2 * cores))
         yield from map(checks.examine, first[:BEGINS_ALONE])
         while sent:
@@ -47,12 +47,12 @@ def examine_all(
                 yield Examined(entry, leaf, line, findings)
 
 
-def _processes(count: int, cards: Mapping[str, PartyCard], *, signatures: bool) -> Executor:
+def _processes(count: int, histories: Mapping[str, CardHistory], *, signatures: bool) -> Executor:
     """By loky, which unlike the standard library does not run the caller's main module again."""
     from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - for large logs only
 
     pool: Executor = ProcessPoolExecutor(
-        count, initializer=_begin, initargs=(dict(cards), signatures)
+        count, initializer=_begin, initargs=(dict(histories), signatures)
     )
     return pool
 
@@ -69,9 +69,9 @@ def _send(chunk: list[Entry], pool: Executor) -> tuple[list[Entry], "Future[list
 _checks: list[EnvelopeChecks] = []
 
 
-def _begin(cards: dict[str, PartyCard], signatures: bool) -> None:
+def _begin(histories: dict[str, CardHistory], signatures: bool) -> None:
     """Once a process."""
-    _checks[:] = [EnvelopeChecks(cards, signatures=signatures)]
+    _checks[:] = [EnvelopeChecks(histories, signatures=signatures)]
 
 
 def _examine(chunk: Sequence[tuple[int, bytes]]) -> list[Seen]:

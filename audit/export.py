@@ -14,6 +14,7 @@ from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from audit.errors import EvidenceError, LogPlaceError
+from audit.key_checks import MARK
 from audit.log_copy import Scope
 from audit.partial_tree import omitted_parts
 from audit.payload_files import payload_member
@@ -67,13 +68,16 @@ def export_log(
     """
     check_place(out)
     scope = scope or Scope()
-    tree, chosen = MerkleTree(), []
+    tree, chosen, rotations = MerkleTree(), [], []
     for entry in all_entries(party.log):
         tree.append(entry.canonical)
         if _is_wanted(entry, scope):
             chosen.append(entry)
+        elif MARK in entry.canonical:
+            rotations.append(entry)
     if scope.job is not None and not chosen:
         raise EvidenceError(f"the log of {party.name} has no event of a job {scope.job}")
+    chosen = _with_rotations(party, chosen, rotations)
     descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file, ZipFile(file, "w") as archive:
@@ -106,6 +110,13 @@ def all_entries(log: Log, head: int | None = None) -> Iterator[Entry]:
         page = log.read(after, PAGE)
         yield from takewhile(lambda entry: entry.position <= end, page)
         after = page[-1].position
+
+
+def _with_rotations(party: Party, chosen: list[Entry], rotations: list[Entry]) -> list[Entry]:
+    """Without the changes of their keys nobody can verify what those who speak here said."""
+    speak = {party.name, *(entry.envelope.source for entry in chosen)} if rotations else set()
+    theirs = [entry for entry in rotations if entry.envelope.source in speak]
+    return sorted([*chosen, *theirs], key=lambda entry: entry.position) if theirs else chosen
 
 
 def _is_wanted(entry: Entry, scope: Scope) -> bool:

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 from audit.errors import CardError
+from audit.key_checks import rotations_in
 from audit.payload_files import PayloadFiles
 from events.card import PartyCard
+from events.card_history import CardHistory, follow, histories
+from events.catalogue import Fact
 from events.checkpoint import SignedCheckpoint
+from events.rotation import KeyRotated
 from store.entry import Entry, Refusal
 
 
@@ -48,7 +53,10 @@ class TreeEvidence:
 
 @dataclass(frozen=True)
 class LogCopy:
-    """`cards` are by party; `own_cards` tells that they came with the log, and nobody vouches."""
+    """`cards` are by party; `own_cards` tells that they came with the log, and nobody vouches.
+
+    `of_type` finds events faster than by reading all, where the log's place can.
+    """
 
     place: str
     party: str
@@ -62,7 +70,19 @@ class LogCopy:
     refusals: tuple[Refusal, ...] = ()
     evidence: TreeEvidence | None = None
     views: str | None = None
+    of_type: Callable[[str], Iterable[Entry]] | None = field(default=None, repr=False)
     close: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    @cached_property
+    def rotations(self) -> list[Fact[KeyRotated]]:
+        """The changes of keys that the log tells of."""
+        kind = KeyRotated.type_name()
+        return rotations_in(self.entries() if self.of_type is None else self.of_type(kind))
+
+    @cached_property
+    def histories(self) -> dict[str, CardHistory]:
+        """The cards by party, with those before and after."""
+        return histories(self.cards, self.rotations)
 
     def __enter__(self) -> Self:
         return self
@@ -71,16 +91,20 @@ class LogCopy:
         self.close()
 
 
-def with_given_cards(
-    own: Mapping[str, PartyCard], given: Iterable[PartyCard]
-) -> dict[str, PartyCard]:
-    """The cards that came with a log and those that the auditor brings, which must agree."""
-    cards = dict(own)
+def with_given_cards(copy: LogCopy, given: Iterable[PartyCard]) -> dict[str, PartyCard]:
+    """The cards that came with a log and those that the auditor brings, which must agree.
+
+    They do where the log tells how the one became the other.
+    """
+    cards = dict(copy.cards)
     for card in given:
-        if cards.setdefault(card.name, card) != card:
+        history = follow(card, copy.rotations)
+        if cards.setdefault(card.name, history.current) not in history.cards:
             raise CardError(
                 f"the card of {card.name} is not the one that came with the log: given "
                 f"{card.fingerprint}, found {cards[card.name].fingerprint}. Either the log is of "
-                "another federation, or somebody put keys in place of others"
+                "another federation or from before a change of keys (give the card of that time), "
+                "or somebody put keys in place of others"
             )
+        cards[card.name] = history.current
     return cards

@@ -44,7 +44,7 @@ def open_log(place: str, cards: Sequence[PartyCard] = (), payloads: Path | None 
             "database address"
         )
     try:
-        known = with_given_cards(copy.cards, cards)
+        known = with_given_cards(copy, cards)
     except CardError:
         copy.close()
         raise
@@ -82,6 +82,7 @@ def _folder(path: Path) -> LogCopy:
         sealed=FolderPayloads(folder.sealed),
         refusals=database.refusals(),
         views=views_address(settings, folder),
+        of_type=database.of_type,
         close=database.close,
     )
 
@@ -99,6 +100,7 @@ def _database(url: str, cards: Sequence[PartyCard], payloads: Path | None) -> Lo
         entries=database.entries,
         payloads=FolderPayloads(payloads or NO_PAYLOADS, database.kept_payloads),
         refusals=database.refusals(),
+        of_type=database.of_type,
         close=database.close,
     )
 

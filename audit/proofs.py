@@ -13,6 +13,7 @@ from audit.log_copy import LogCopy
 from audit.partial_tree import PartialTree
 from audit.tree_checks import signed_checkpoint
 from events.card import PartyCard
+from events.card_history import CardHistory
 from events.catalogue import CATALOGUE
 from events.checkpoint import SignedCheckpoint, read_checkpoint
 from events.envelope import Envelope, read_envelope
@@ -46,7 +47,7 @@ def prove_event(copy: LogCopy, event: str) -> str:
 
     Raises EvidenceError: no such event, several, or no checkpoint that covers it.
     """
-    card = _card(copy)
+    history = _history(copy)
     entries = list(copy.entries())
     found = [entry for entry in entries if _is_called(entry, event)]
     if len(found) != 1:
@@ -55,7 +56,7 @@ def prove_event(copy: LogCopy, event: str) -> str:
     signed, path = _inclusion(copy, entries, index)
     lines = [INCLUSION, EXTRA + base64.b64encode(found[0].canonical).decode(), f"{INDEX}{index}"]
     lines += [base64.b64encode(one).decode() for one in path]
-    return "\n".join(lines) + "\n\n" + signed.note(card)
+    return "\n".join(lines) + "\n\n" + signed.note(_signer(history, signed))
 
 
 def prove_growth(copy: LogCopy, since: int) -> str:
@@ -63,7 +64,7 @@ def prove_growth(copy: LogCopy, since: int) -> str:
 
     Raises EvidenceError: the log is not whole, or has no checkpoint that large.
     """
-    card = _card(copy)
+    history = _history(copy)
     if not copy.scope.is_whole:
         raise EvidenceError("only a whole log proves how it grew: `tally log export --private`")
     entries = list(copy.entries())
@@ -71,7 +72,7 @@ def prove_growth(copy: LogCopy, since: int) -> str:
     signed = _checkpoint(copy, entries, since)
     path = tree.consistency(since, signed.size)
     lines = [f"{OLD}{since}", *(base64.b64encode(one).decode() for one in path)]
-    return "\n".join(lines) + "\n\n" + signed.note(card)
+    return "\n".join(lines) + "\n\n" + signed.note(_signer(history, signed))
 
 
 def check_proof(
@@ -149,11 +150,16 @@ def _checkpoint(copy: LogCopy, entries: list[Entry], size: int) -> SignedCheckpo
     return covering[-1]
 
 
-def _card(copy: LogCopy) -> PartyCard:
-    card = copy.cards.get(copy.party)
-    if card is None:
+def _history(copy: LogCopy) -> CardHistory:
+    history = copy.histories.get(copy.party)
+    if history is None:
         raise EvidenceError(f"the card of {copy.party} is needed: give it with --card")
-    return card
+    return history
+
+
+def _signer(history: CardHistory, signed: SignedCheckpoint) -> PartyCard:
+    """The card whose key signed it: not the newest, where the keys were changed since."""
+    return next((one for one in history.cards if signed.is_signed_by(one)), history.current)
 
 
 def _is_called(entry: Entry, event: str) -> bool:

@@ -19,6 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Json = Any
+Cards = dict[str, list[tuple[str, Json]]]
+FOREVER = "Z"  # sorts behind every time
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -33,11 +35,49 @@ def is_signed(key: str, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def is_authentic(line: bytes, event: Json, keys: dict[str, str]) -> bool:
+def key_at(cards: Cards, name: str, time: str) -> str:
+    """The key of a party at a time: of the first card that was not retired before it."""
+    return next((card["signing_key"] for until, card in cards.get(name, ()) if time <= until), "")
+
+
+def is_authentic(line: bytes, event: Json, key: str) -> bool:
     """In canonical JSON the signature stands once at the top, between sequence and source."""
     before, _, after = line.rpartition(b',"signature":"' + event["signature"].encode() + b'"')
-    signature = base64.b64decode(event["signature"])
-    return event["source"] in keys and is_signed(keys[event["source"]], signature, before + after)
+    return is_signed(key, base64.b64decode(event["signature"]), before + after)
+
+
+def hands_over(line: bytes, event: Json) -> bool:
+    """A change of keys is signed with the old key, and proven by the new one."""
+    said = {name: value for name, value in event["data"].items() if name != "proof"}
+    said |= {"kind": "tallystick new keys", "time": event["time"]}
+    proven = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    new, old = said["card"], said["retired"]
+    named = {event["source"]} == {new["name"], old["name"]} and new["role"] == old["role"]
+    proof = base64.b64decode(event["data"]["proof"])
+    is_proven = is_signed(new["signing_key"], proof, proven)
+    return named and is_proven and is_authentic(line, event, old["signing_key"])
+
+
+def follow(lines: Sequence[bytes], told: Sequence[Json]) -> Cards:
+    """Every party's cards from one that is known, each with the time up to which it was the one."""
+    changes = [(line, json.loads(line)) for line in lines if b'"type":"KeyRotated"' in line]
+    changes = [one for one in changes if one[1]["type"] == "KeyRotated" and hands_over(*one)]
+    cards = {card["name"]: [(FOREVER, card)] for card in told}
+    for _, event in sorted(changes, key=lambda one: one[1]["time"], reverse=True):
+        known = cards.get(event["source"], [])
+        if known and known[0][1] == event["data"]["card"] and event["time"] < known[0][0]:
+            known.insert(0, (event["time"], event["data"]["retired"]))
+    for _, event in sorted(changes, key=lambda one: one[1]["time"]):
+        known = cards.get(event["source"], [])
+        if known and known[-1][1] == event["data"]["retired"]:
+            known[-1:] = [(event["time"], known[-1][1]), (FOREVER, event["data"]["card"])]
+    return cards
+
+
+def succeeds(line: bytes, event: Json, cards: Cards) -> bool:
+    """Whether the new card is the one that followed."""
+    known = [card for _, card in cards.get(event["source"], [])]
+    return hands_over(line, event) and event["data"]["card"] in known
 
 
 def event_faults(
@@ -82,7 +122,7 @@ def tree_root(
 
 
 def tree_faults(
-    archive: zipfile.ZipFile, manifest: Json, leaves: dict[int, bytes], keys: dict[str, str]
+    archive: zipfile.ZipFile, manifest: Json, leaves: dict[int, bytes], signing_key: str
 ) -> Iterator[str]:
     """Whether the events stand in the tree whose root the party signed."""
     documents = map(json.loads, archive.read("omitted.jsonl").splitlines())
@@ -93,12 +133,12 @@ def tree_faults(
         root = None
     text, _, signatures = archive.read("checkpoint.txt").decode().partition("\n\n")
     origin, size, told = text.split("\n")
-    key = base64.b64decode(keys[manifest["party"]])
+    key = base64.b64decode(signing_key)
     name = f"tallystick/{manifest['party']}/{sha256(key).hex()[:16]}"
     signed = base64.b64decode(signatures.split("\n")[0].split(" ")[2])
     if (origin, signed[:4]) != (name, sha256(name.encode(), b"\n\1", key)[:4]):
         yield "the checkpoint names another log or key"
-    if not is_signed(keys[manifest["party"]], signed[4:], text.encode() + b"\n"):
+    if not is_signed(signing_key, signed[4:], text.encode() + b"\n"):
         yield "the checkpoint is not signed by the party"
     if root is None or (int(size), base64.b64decode(told)) != (manifest["size"], root):
         yield "the events do not make the tree that the party signed"
@@ -129,10 +169,11 @@ def verify(path: str, cards: Sequence[Json] = ()) -> tuple[list[str], int]:
         manifest = json.loads(archive.read("manifest.json"))
         files = [name for name in archive.namelist() if name.startswith("cards/")]
         told = [json.loads(archive.read(name)) for name in files]
-        keys = {card["name"]: card["signing_key"] for card in told}
-        others = [card["name"] for card in cards if keys.get(card["name"]) != card["signing_key"]]
-        faults += [f"the file has another key of {name} than the card given" for name in others]
         lines = archive.read("events.jsonl").split(b"\n")[:-1]
+        known = follow(lines, told)
+        here = [card for history in known.values() for _, card in history]
+        unlike = [card["name"] for card in cards if card not in here]
+        faults += [f"the file has another key of {name} than the card given" for name in unlike]
         positions = [int(one) for one in archive.read("positions.txt").split()]
         if len(lines) != len(positions) or positions != sorted(set(positions)):
             faults.append("events and positions do not belong together")
@@ -141,11 +182,14 @@ def verify(path: str, cards: Sequence[Json] = ()) -> tuple[list[str], int]:
             leaves[position - 1] = sha256(b"\0", line)
             references |= {one["commitment"]: one["size"] for one in event["payloads"]}
             where = f"position {position}, {event['type']} of {event['source']}"
-            if not is_authentic(line, event, keys):
+            if not is_authentic(line, event, key_at(known, event["source"], event["time"])):
                 faults.append(f"{where}: the signature is not the issuer's")
+            if event["type"] == "KeyRotated" and not succeeds(line, event, known):
+                faults.append(f"{where}: the new keys are not those of its issuer")
             found = event_faults(line, event, heads, seen)
             faults += [f"{where}: {fault}" for fault in found]
-        faults += tree_faults(archive, manifest, leaves, keys)
+        signing_key = key_at(known, manifest["party"], FOREVER)
+        faults += tree_faults(archive, manifest, leaves, signing_key)
         faults += payload_faults(archive, references)
     return faults, len(lines)
 

@@ -99,7 +99,8 @@ class CheckpointChecks:
             self._add(disputed, said)
 
     def _check_signature(self, fact: Fact[CheckpointPosted]) -> None:
-        card = self._copy.cards.get(fact.source)
+        history = self._copy.histories.get(fact.source)
+        card = history.at(fact.envelope.time) if history is not None else None
         if card is None or not signed_checkpoint(fact.event).is_signed_by(card):
             self._add(fact, "the note is not signed with the key of its issuer")
 

@@ -7,6 +7,7 @@ from audit.envelope_checks import Examined
 from audit.examining import examine_all
 from audit.findings import Check, Checked, Findings
 from audit.job_checks import JobChecks
+from audit.key_checks import RetiredKeyChecks
 from audit.log_copy import LogCopy
 from audit.order_checks import OrderChecks
 from audit.payload_checks import PayloadChecks
@@ -43,6 +44,7 @@ class _Pass:
         self.order = OrderChecks(self.findings, self.copy.scope)
         self.jobs = JobChecks(self.findings, self.copy.party)
         self.payloads = PayloadChecks(self.copy, self.findings)
+        self.retired_keys = RetiredKeyChecks(self.copy.rotations, self.copy.party, self.findings)
         self.leaves = Leaves()
         self.events = 0
 
@@ -54,6 +56,8 @@ class _Pass:
         if line is None:
             return
         self.order.take(line)
+        if Check.SIGNATURES in self.checks:
+            self.retired_keys.take(line)
         if Check.CONFORMANCE in self.checks:
             self.jobs.take(entry, examined.fact)
         if Check.PAYLOADS in self.checks:
@@ -88,7 +92,9 @@ def verify(
     run = _Pass(copy, checks, Findings())
     signatures = Check.SIGNATURES in checks
     with closing(run.jobs):
-        for examined in examine_all(copy.entries(), copy.cards, signatures=signatures, cores=cores):
+        for examined in examine_all(
+            copy.entries(), copy.histories, signatures=signatures, cores=cores
+        ):
             run.take(examined)
         run.finish(cores)
     root = run.leaves.tree.root() if copy.scope.is_whole else None

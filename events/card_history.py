@@ -64,6 +64,15 @@ def hands_over(fact: Fact[KeyRotated]) -> bool:
     return fact.event.is_proven(time)
 
 
+def successor_fault(fact: Fact[KeyRotated], history: CardHistory | None) -> str:
+    """Why a change of keys that is signed as it should be is none; empty if it is one."""
+    if not hands_over(fact):
+        return "hands over to keys that do not say so themselves"
+    if history is not None and fact.event.card not in history.cards:
+        return f"is a second successor of a card of {fact.source}"
+    return ""
+
+
 def follow(known: PartyCard, rotations: Iterable[Fact[KeyRotated]]) -> CardHistory:
     """From one card that is believed to all before and after it, as far as these events lead."""
     genuine = [one for one in rotations if one.source == known.name and hands_over(one)]

@@ -24,6 +24,7 @@ from events.lifecycle import TrainingAccepted, TrainingDeclined, TrainingRequest
 from events.models import ModelEvaluated, ModelSaved, Quality
 from events.opening import Opening
 from events.preparation import FeaturesPrepared, PublicKeyIssued, RowsAligned
+from events.rotation import KeyRotated
 from events.rounds import LossRecorded, RoundCompleted, StopFlagRaised
 from events.terms import Agreement
 from events.vocabulary import Role
@@ -55,6 +56,8 @@ def tell(copies: Sequence[LogCopy]) -> tuple[list[JobStory], list[PredictionStor
     for name in dict.fromkeys(fact.job for facts in logs for fact in facts if fact.job):
         history, facts = _merged(name, logs)
         if not history.is_known:
+            continue
+        if isinstance(history.opening.event, KeyRotated):
             continue
         if isinstance(history.opening.event, TrainingRequested):
             jobs.append(tell_training(history, facts, cards))

@@ -8,7 +8,7 @@ from audit.envelope_checks import EnvelopeChecks
 from audit.findings import QUESTIONS, Check
 from audit.live_log import LiveLog
 from audit.payload_files import FolderPayloads
-from events.card import PartyCard
+from events.card_history import CardHistory
 from events.envelope import Envelope, PayloadReference, digest_of
 from projections.projection import storable
 from store.entry import Entry
@@ -74,7 +74,7 @@ def tell_event(watched: Watched, log: LiveLog, event_id: str) -> EventStory | No
 
 
 def _held(watched: Watched, log: LiveLog, entry: Entry, cause: Entry | None) -> Iterator[Held]:
-    yield from _by_itself(entry, watched.cards())
+    yield from _by_itself(entry, watched.histories(log))
     yield _chain(log, entry)
     yield _cause(entry, cause)
     payloads = FolderPayloads(watched.folder.payloads, log.kept_payloads)
@@ -82,10 +82,10 @@ def _held(watched: Watched, log: LiveLog, entry: Entry, cause: Entry | None) -> 
         yield _payload(reference, entry.envelope, payloads, watched.name)
 
 
-def _by_itself(entry: Entry, cards: Mapping[str, PartyCard]) -> Iterator[Held]:
-    found = {one.check: one.detail for one in EnvelopeChecks(cards).examine(entry).findings}
+def _by_itself(entry: Entry, histories: Mapping[str, CardHistory]) -> Iterator[Held]:
+    found = {one.check: one.detail for one in EnvelopeChecks(histories).examine(entry).findings}
     for check in (Check.FORMAT, Check.SCHEMA, Check.SIGNATURES):
-        known = check is not Check.SIGNATURES or entry.envelope.source in cards
+        known = check is not Check.SIGNATURES or entry.envelope.source in histories
         holds = check not in found if known else None
         yield _result(check, found.get(check, ""), holds=holds)
 

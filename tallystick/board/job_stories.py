@@ -31,7 +31,7 @@ from events.rounds import RoundCompleted
 from handlers.history import History
 from projections.jobs import Job, fold
 from store.entry import Entry
-from tallystick.board.watched import Watched
+from tallystick.board.watched import MOST_ROTATIONS, Watched
 
 STATES = (
     ModelEvaluated
@@ -139,4 +139,5 @@ class JobStories:
             scope=Scope(job=job),
             entries=lambda: iter(entries),
             payloads=FolderPayloads(self._watched.folder.payloads, log.kept_payloads),
+            of_type=lambda kind: log.of_types((kind,), MOST_ROTATIONS)[::-1],
         )

@@ -5,12 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.key_checks import rotations_in
 from audit.live_log import LiveLog
 from audit.opening import known_cards
 from events.card import PartyCard
+from events.card_history import CardHistory, histories
+from events.rotation import KeyRotated
 from party.folder import PartyFolder
 from party.settings import PartySettings, log_address, read_settings
 from party.trust import TrustedCards
+
+ROTATION, MOST_ROTATIONS = KeyRotated.type_name(), 10_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Watched:
         """By party: the own one, and those that are trusted by now."""
         own = {self.name: self.own_card} if self.own_card else {}
         return own | {card.name: card for card in TrustedCards(self.folder.trusted)}
+
+    def histories(self, log: LiveLog) -> dict[str, CardHistory]:
+        """The same, with those before and after, as the log tells of them."""
+        return histories(
+            self.cards(), rotations_in(log.of_types((ROTATION,), MOST_ROTATIONS)[::-1])
+        )
 
 
 def watch(path: Path) -> Watched:
