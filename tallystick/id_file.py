@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,16 +21,41 @@ def read_ids(path: Path, column: str | None = None) -> Sequence[str]:
 
     A file of one column may do without a heading.
     """
+    ids = Texts.of(_ids(path, column))
+    return ids if len(ids) > FEW else tuple(ids)
+
+
+def count_ids(path: Path, column: str | None = None) -> int:
+    """How many there are. Raises IdFileError as `read_ids` does, with the memory of one."""
+    return sum(1 for _ in _ids(path, column))
+
+
+def ids_in_parts(path: Path, column: str | None, rows: int) -> Iterator[Sequence[str]]:
+    """As `read_ids`, so many at a time."""
+    ids = _ids(path, column)
+    while some := Texts.of(islice(ids, rows)):
+        yield some if len(some) > FEW else tuple(some)
+
+
+def _ids(path: Path, column: str | None) -> Iterator[str]:
+    read = _parquet if path.suffix == ".parquet" else _text
+    found = False
     try:
-        read = _parquet if path.suffix == ".parquet" else _text
-        ids = Texts.of(read(path, column))
+        for one in read(path, column):
+            if not one:
+                raise _no_ids(path)
+            found = True
+            yield one
     except FileNotFoundError:
         raise IdFileError(f"{path} does not exist") from None
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException):
         raise IdFileError(f"{path} cannot be read: give a text file, CSV or Parquet") from None
-    if not ids or not all(ids):
-        raise IdFileError(f"{path} names no customers, or has a line without an id")
-    return ids if len(ids) > FEW else tuple(ids)
+    if not found:
+        raise _no_ids(path)
+
+
+def _no_ids(path: Path) -> IdFileError:
+    return IdFileError(f"{path} names no customers, or has a line without an id")
 
 
 def _parquet(path: Path, column: str | None) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a person sees while customers are scored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from events.catalogue import Fact
@@ -19,30 +19,44 @@ AT_ONCE = 1_000_000  # customers of one request
 
 
 def follow_predictions(
-    party: Party, wish: Wish, begin: Callable[[], None]
-) -> Iterator[tuple[PredictionCompleted, Results]]:
-    """As many requests as it takes, one after the other: each takes the memory of AT_ONCE ids.
+    party: Party,
+    wish: Wish,
+    parts: Iterable[Sequence[str]],
+    begin: Callable[[], None],
+    take: Callable[[Results], None],
+) -> Iterator[PredictionCompleted]:
+    """A request for each part of the ids, one after the other: they take the memory of one.
 
     Raises JobFailedError when one is rejected, or the model changes between them.
     """
-    version = None
-    for start in range(0, len(wish.ids), AT_ONCE):
-        some = replace(wish, ids=wish.ids[start : start + AT_ONCE])
-        answer = follow_prediction(party, some, begin if start == 0 else _begun)
-        if answer.rejected is not None:
-            told = answer.rejected
-            raise JobFailedError(f"no scores: {answer.rejected_by} says {told.code}: {told.detail}")
-        if answer.completed is None or answer.results is None:
-            raise AssertionError("what is not rejected has results")
-        if version not in (None, answer.completed.model_version):
-            raise JobFailedError(
-                f"no scores: another version of {wish.model_id} serves since {start} customers "
-                "were scored: ask again"
-            )
-        version = answer.completed.model_version
-        yield answer.completed, answer.results
-        if len(wish.ids) > AT_ONCE:
-            note(f"{start + len(some.ids)} of {len(wish.ids)} customers are done")
+    version, scored = None, 0
+    for ids in parts:
+        some = replace(wish, ids=ids)
+        completed = _follow_part(party, some, _begun if scored else begin, take, version)
+        version, scored = completed.model_version, scored + completed.rows
+        yield completed
+
+
+def _follow_part(
+    party: Party,
+    wish: Wish,
+    begin: Callable[[], None],
+    take: Callable[[Results], None],
+    version: int | None,
+) -> PredictionCompleted:
+    answer = follow_prediction(party, wish, begin)
+    if answer.rejected is not None:
+        told = answer.rejected
+        raise JobFailedError(f"no scores: {answer.rejected_by} says {told.code}: {told.detail}")
+    if answer.completed is None or answer.results is None:
+        raise AssertionError("what is not rejected has results")
+    if version not in (None, answer.completed.model_version):
+        raise JobFailedError(
+            f"no scores: another version of {wish.model_id} serves since some customers were "
+            "scored: ask again"
+        )
+    take(answer.results)
+    return answer.completed
 
 
 def _begun() -> None:

@@ -3,6 +3,7 @@
 import logging
 from contextlib import closing
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,8 @@ from typer.core import TyperGroup
 from events.predictions import Way
 from party.opening import open_party
 from party.predicting import Wish
-from tallystick.id_file import read_ids
+from tallystick import scoring_screen
+from tallystick.id_file import count_ids, ids_in_parts
 from tallystick.log_output import configure_logging
 from tallystick.score_file import add_scores, check_writable, table_file
 from tallystick.scoring_screen import follow_predictions, show_counts
@@ -88,9 +90,10 @@ def score(
     """
     configure_logging(logging.ERROR)
     check_writable(out, ids)
+    customers = count_ids(ids, identifier)  # a mistake in the last line is told before all else
     wish = Wish(
         model_id=model_id,
-        ids=read_ids(ids, identifier),
+        ids=(),
         way=WAYS[how],
         threshold=threshold,
         seconds=within,
@@ -99,9 +102,12 @@ def score(
     with closing(open_party(folder)) as party, at_work(party) as begin:
         completed = []
         with table_file(out) as add:
-            for one, results in follow_predictions(party, wish, begin):
-                add_scores(add, results, threshold)
+            parts = ids_in_parts(ids, identifier, scoring_screen.AT_ONCE)
+            take = partial(add_scores, add, threshold=threshold)
+            for one in follow_predictions(party, wish, parts, begin, take):
                 completed.append(one)
+                if customers > one.rows:
+                    note(f"{sum(each.rows for each in completed)} of {customers} are done")
     show_counts(completed)
     say(f"{out}")
     note(f"`tally projections show {folder} labels` shows the labels that were given")

@@ -10,7 +10,7 @@ import pytest
 
 from scoring.results import Results
 from tallystick.errors import IdFileError, ScoreFileError
-from tallystick.id_file import read_ids
+from tallystick.id_file import count_ids, ids_in_parts, read_ids
 from tallystick.score_file import add_scores, check_writable, table_file
 
 
@@ -41,6 +41,8 @@ def test_ids_are_read_exactly_as_written(
     file = tmp_path / "ids.csv"
     file.write_text(text)
     assert read_ids(file) == expected
+    assert count_ids(file) == len(expected)
+    assert [one for some in ids_in_parts(file, None, 1) for one in some] == list(expected)
 
 
 def test_ids_come_from_a_named_column_or_from_parquet(tmp_path: Path) -> None:
@@ -68,6 +70,8 @@ def test_a_file_without_customers_is_one_clear_error(
     file.write_text(text)
     with pytest.raises(IdFileError, match=told):
         read_ids(file, column)
+    with pytest.raises(IdFileError, match=told):
+        count_ids(file, column)
     with pytest.raises(IdFileError, match="does not exist"):
         read_ids(tmp_path / "none.csv")
 
