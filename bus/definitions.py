@@ -21,7 +21,7 @@ from bus.topology import DEAD_EXCHANGE, EXCHANGE, dead_queue_name, queue_argumen
 VIRTUAL_HOST = "tallystick"
 NOTHING = "^$"
 QUEUES = r"^tallystick\.[a-z][a-z0-9-]*$"
-DEAD_QUEUES = r"^tallystick\.[a-z][a-z0-9-]*\.dead$"
+DEAD_QUEUES = r"^tallystick\.[a-z][a-z0-9-]*(\.samples\.[a-z][a-z0-9_]*)?\.dead$"
 RESERVED = "dead"  # its queue would have the name of the dead letters' exchange
 GIBIBYTE = 1 << 30
 DAY_MILLISECONDS = 24 * 3600 * 1000
