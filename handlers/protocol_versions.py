@@ -4,7 +4,7 @@ A change of what members tell each other is a new version, told here: which even
 schemas, there were before it. Reading has no versions: every event ever released is read for ever.
 
 1  as released before members told each other what they speak
-2  requests offer versions and acceptances tell them; jobs may have escrows
+2  requests offer versions and acceptances tell them; jobs may have escrows; keys rotate
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from events.versions import Versions
 SPOKEN = Versions(oldest=1, newest=2)
 AGREEMENT = 2  # the first in which anybody tells what it speaks
 ESCROWS = 2
+KEYS_ROTATE = 2
 
 # Up to and in this version, the newest schema of an event; 0 where there was no such event.
 SCHEMAS_UNTIL: Mapping[int, Mapping[type[Event], int]] = {

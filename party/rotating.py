@@ -15,6 +15,7 @@ from events.envelope import format_time
 from events.rotation import KeyRotated, RotationTerms, new_keys, rotation_stream
 from events.terms import Member
 from handlers.drafts import Draft
+from handlers.protocol_versions import KEYS_ROTATE
 from party.appending import INSTANT, Causes, StoredDraft, append_draft
 from party.errors import RotationError
 from party.key_files import discard_next, install_next, prepare_next
@@ -42,6 +43,7 @@ def rotate_keys(path: Path) -> KeysRotated:
     AlreadyRunningError, PartyError, StoreError.
     """
     with closing(open_party(path)) as party, running_alone(party.folder.lock):
+        _refuse_held_back(party)
         _refuse_unfinished(party)
         fresh = prepare_next(party.folder.keys, party.identity)
         card = fresh.card(party.name, party.role)
@@ -59,6 +61,15 @@ def rotate_keys(path: Path) -> KeysRotated:
             raise
         install_next(party.folder.keys, party.card, cards_after(party.identity, rotation))
         return KeysRotated(party.card, card, tuple(others))
+
+
+def _refuse_held_back(party: Party) -> None:
+    """Members whose software does not know KeyRotated would refuse the new keys."""
+    if party.settings.speaks.newest < KEYS_ROTATE:
+        raise RotationError(
+            f"newest_protocol holds {party.name} to {party.settings.speaks} of the protocol, in "
+            "which no keys change: upgrade all members, and take it out of party.toml"
+        )
 
 
 def _refuse_unfinished(party: Party) -> None:

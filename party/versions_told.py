@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events.versions import Versions
-from handlers.agreement import agreed_version, spoken
+from handlers.agreement import agreed_version, spoken, version_of_request
+from handlers.history import History
+from handlers.protocol_versions import AGREEMENT
 from party.jobs import job_history
 from party.opening import Party
 
@@ -26,5 +28,13 @@ def versions_told(party: Party, trainings: Sequence[str]) -> VersionsTold:
         history = job_history(party.log, job)
         if history.is_known:
             found.jobs[job] = agreed_version(history)
-            found.members.update(spoken(history))
+            found.members.update(_told(history))
     return found
+
+
+def _told(history: History) -> dict[str, Versions]:
+    """An acceptance says nothing of versions where the request was written before anybody did."""
+    opening = history.opening
+    if version_of_request(opening.event) < AGREEMENT:
+        return {opening.source: opening.event.speaks}
+    return spoken(history)

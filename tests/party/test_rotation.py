@@ -349,3 +349,15 @@ def test_retired_signing_keys_are_gone_and_sealing_keys_stay_private(
     now = read_identity(keys)
     assert [str(one) for one in now.retired_sealing] == [str(old.sealing)]
     assert now.secret == old.secret
+
+
+def test_a_party_held_to_a_version_without_changes_of_keys_keeps_its_keys(tmp_path: Path) -> None:
+    """Its members may run software that would refuse whatever the new keys sign."""
+    federation = Federation(tmp_path)
+    federation.stop("partner")
+    settings = tmp_path / "partner" / "party.toml"
+    settings.write_text("newest_protocol = 1\n" + settings.read_text())
+    before = party_card(tmp_path / "partner")
+    with pytest.raises(RotationError, match="holds partner to version 1 of the protocol"):
+        rotate_keys(tmp_path / "partner")
+    assert party_card(tmp_path / "partner") == before
