@@ -19,7 +19,9 @@ def web_server(application: Starlette, host: str, port: int) -> Iterator[str]:
     """Serve between entering and leaving; gives the address. Raises ServingError."""
     listener = _listen(host, port)
     with listener:
-        config = uvicorn.Config(application, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            application, log_config=None, access_log=False, lifespan="off", proxy_headers=False
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True
