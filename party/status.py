@@ -9,6 +9,7 @@ from events.vocabulary import Frozen
 from party.errors import AlreadyRunningError
 from party.lock import running_alone
 from party.opening import Party
+from party.others_keys import ChangedKeys, changed_keys
 from party.projecting import open_views
 from party.pulse import BrokerPulse, Pulse, read_pulses
 from party.tracks import Track
@@ -90,6 +91,7 @@ class PartyStatus(Frozen):
     speaks: str
     members: tuple[Spoken, ...]
     last_errors: tuple[LastError, ...]
+    changed_keys: tuple[ChangedKeys, ...] = ()
 
 
 def party_status(party: Party) -> PartyStatus:
@@ -137,6 +139,7 @@ def party_status(party: Party) -> PartyStatus:
             if name != party.name
         ),
         last_errors=last_errors(pulses),
+        changed_keys=tuple(changed_keys(party)),
     )
 
 

@@ -104,6 +104,7 @@ POLICY = """
 # identification_requesters = ["bank"]  # for whom customers are identified; all trusted parties
 # labels_per_customer = 10         # how often a customer is identified by one model, by whomever
 # release_scores = false           # F with two digits, where every party says so
+# new_keys = "ask"                 # of another party: only by `tally party trust`; else "accept"
 # escrows: who else may open what is sealed for a job's members; nobody unless stated. The line is
 # printed by `tally escrow new`:
 # escrows = [{{name = "supervisor", sealing_key = "{key}"}}]

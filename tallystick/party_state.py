@@ -36,6 +36,11 @@ def show_state(state: PartyStatus) -> None:
             f"{count_events(waits.events)} for {waits.recipient}: {waits.state}, from position "
             f"{waits.first_position}{': ' + waits.reason if waits.reason else ''}"
         )
+    for keys in state.changed_keys:
+        trusted = (
+            "trusted" if keys.accepted else "NOT trusted yet: `tally party trust` its new card"
+        )
+        say(f"{keys.party} has new keys since {keys.since}, {trusted} ({keys.fingerprint})")
     for error in state.last_errors:
         when = f" at {error.time}" if error.time else ""
         say(f"{error.where} {'failed' if error.is_over else 'fails'}{when}: {error.what}")

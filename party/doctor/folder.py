@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from events.card import PartyCard
 from events.vocabulary import DATA_ROLES, Role
 from party.doctor.finding import Finding, explained, failing, warning, well
 from party.errors import KeyFileError, TrustError
@@ -50,7 +51,8 @@ def check_keys(folder: PartyFolder, settings: PartySettings) -> Iterator[Finding
 
 def check_cards(folder: PartyFolder) -> Iterator[Finding]:
     try:
-        cards = list(TrustedCards(folder.trusted))
+        trusted = TrustedCards(folder.trusted)
+        cards = list(trusted)
     except TrustError as error:
         yield explained("cards", error)
         return
@@ -58,8 +60,13 @@ def check_cards(folder: PartyFolder) -> Iterator[Finding]:
         remedy = f"tally party trust {folder.path} CARD..."
         yield warning("cards", "no other party is trusted", remedy)
     else:
-        names = ", ".join(f"{card.name} ({card.role})" for card in cards)
+        names = ", ".join(f"{card.name} ({card.role}{_new_keys(trusted, card)})" for card in cards)
         yield well("cards", f"trusts {names}")
+
+
+def _new_keys(trusted: TrustedCards, card: PartyCard) -> str:
+    history = trusted.history(card.name)
+    return f", new keys since {history.since}" if history is not None and history.retired else ""
 
 
 def check_disk(folder: PartyFolder) -> Iterator[Finding]:

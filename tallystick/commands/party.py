@@ -15,7 +15,7 @@ from party.creating import create_party
 from party.doctor import State, examine, worst
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
-from party.opening import trust as trust_cards
+from party.others_keys import trust_cards
 from party.reactor_process import SWITCH_SECONDS
 from party.rotating import rotate_keys
 from party.running import run_party

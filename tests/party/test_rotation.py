@@ -15,11 +15,14 @@ from events.rotation import KeyRotated, RotationTerms, new_keys, rotation_stream
 from events.terms import Member
 from handlers.drafts import Draft
 from party.appending import Causes, StoredDraft, append_draft
-from party.errors import BusyError, Reason, RetiredKeysError, RotationError
+from party.doctor import examine
+from party.errors import BusyError, Reason, RetiredKeysError, RotationError, TrustError
 from party.identity import Identity, read_identity
 from party.opening import Party, open_party, party_card
+from party.others_keys import trust_cards
 from party.requesting import cancel_training
 from party.rotating import rotate_keys
+from party.status import party_status
 from tests.party.federation import (
     JOB,
     MEMBERS,
@@ -361,3 +364,62 @@ def test_a_party_held_to_a_version_without_changes_of_keys_keeps_its_keys(tmp_pa
     with pytest.raises(RotationError, match="holds partner to version 1 of the protocol"):
         rotate_keys(tmp_path / "partner")
     assert party_card(tmp_path / "partner") == before
+
+
+def test_a_policy_may_leave_the_decision_to_the_operator(federation: Federation) -> None:
+    """Given new_keys = "ask", then the new card is shown, and believed once it was trusted."""
+    federation.stop("arbiter")
+    settings = federation.folder / "arbiter" / "party.toml"
+    settings.write_text(settings.read_text() + '\n[policy]\nnew_keys = "ask"\n')
+    federation.start("arbiter")
+    old = federation.party("bank").card
+    federation.rotate("bank")
+    federation.run()
+    arbiter, new = federation.party("arbiter"), federation.party("bank").card
+    (shown,) = party_status(arbiter).changed_keys
+    assert (shown.party, shown.fingerprint, shown.accepted) == ("bank", new.fingerprint, False)
+    assert arbiter.trusted.card("bank") == old
+    federation.train(JOB)
+    assert Reason.FALSE_SIGNATURE in reasons(arbiter)
+    assert not events(arbiter) & TOY_SEQUENCE
+
+    card = federation.folder / "new.json"
+    stranger = new.model_copy(update={"signing_key": arbiter.card.signing_key})
+    card.write_text(stranger.model_dump_json())
+    with pytest.raises(TrustError, match="already trusted with another card"):
+        trust_cards(federation.folder / "arbiter", card)
+    card.write_text(new.model_dump_json())
+    trust_cards(federation.folder / "arbiter", card)
+    (shown,) = party_status(arbiter).changed_keys
+    assert shown.accepted
+    with federation.party("bank").log.transaction() as transaction:
+        transaction.deliver_again("bank", JOB, 0, 9, "arbiter")
+    federation.nodes["bank"].publisher.look_again()
+    federation.run()
+    assert events(arbiter) >= TOY_SEQUENCE
+
+
+def test_the_operator_sees_whose_keys_changed(federation: Federation) -> None:
+    federation.rotate("bank")
+    federation.run()
+    partner = federation.party("partner")
+    (shown,) = party_status(partner).changed_keys
+    assert shown.accepted
+    assert shown.since == rotation_at(partner).envelope.time
+    cards = next(one for one in examine(partner.folder.path) if one.check == "cards")
+    assert f"bank (local, new keys since {shown.since})" in cards.what
+
+
+def test_what_was_sealed_to_the_old_key_still_opens(federation: Federation) -> None:
+    """Given a sender that has not heard of the new keys, then its payload is opened anyway."""
+    asked = request(federation.party("bank")).envelope
+    cancel_training(federation.party("bank"), JOB)
+    federation.nodes["bank"].publish()
+    federation.stop("partner")
+    rotate_keys(federation.folder / "partner")
+    partner = federation.start("partner")
+    partner.receive()
+    assert partner.party.log.entry(asked.id) is not None
+    key = asked.payload("alignment_key").commitment
+    assert partner.party.payloads.has(key)
+    assert not reasons(partner.party)
