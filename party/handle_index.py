@@ -26,7 +26,7 @@ T = TypeVar("T")
 FIRST, SECOND = "first_half", "second_half"  # of a handle, 8 bytes each
 HALVES = (FIRST, SECOND)
 HALF_COLUMNS = tuple(Column(one, ColumnType.INTEGER) for one in HALVES)
-PLACE = "place"
+PLACE = "place"  # of a handle that is asked for, among all of them sorted
 BEFORE = "serving_handles"  # one table of hexadecimal handles for all keys
 AT_ONCE, MANY, JOINED_AT_ONCE = 2_000, 20_000, 250_000
 IDS_A_BATCH = 50_000
@@ -93,7 +93,7 @@ class HandleIndex:
         columns = (*HALF_COLUMNS, Column(PLACE, ColumnType.INTEGER))
         asked = Table(f"asked_handles_{secrets.token_hex(6)}", columns, (PLACE,))
         order = np.lexsort((halves[:, 1], halves[:, 0]))
-        rows = pa.record_batch([*halves[order].T, order], names=[*HALVES, PLACE])
+        rows = pa.record_batch([*halves[order].T, np.arange(len(order))], names=[*HALVES, PLACE])
         query = (
             exp.select(column(PLACE, "asked"), column(SAMPLE_ID, "own"))
             .from_(_place(asked).as_("asked"))
@@ -104,7 +104,7 @@ class HandleIndex:
         try:
             self._engine.append(asked, [rows])
             for batch in self._engine.stream(query):
-                places = batch.column(PLACE).to_pylist()
+                places = order[batch.column(PLACE).to_numpy()].tolist()
                 for place, sample in zip(places, batch.column(SAMPLE_ID).to_pylist(), strict=True):
                     found[place] = sample
         finally:
