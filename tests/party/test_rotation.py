@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.findings import Check
+from audit.opening import open_log
+from audit.verification import verify
 from bus.memory import MemoryBroker
 from bus.parcel import Parcel
 from events.catalogue import CATALOGUE, Fact
@@ -423,3 +426,30 @@ def test_what_was_sealed_to_the_old_key_still_opens(federation: Federation) -> N
     key = asked.payload("alignment_key").commitment
     assert partner.party.payloads.has(key)
     assert not reasons(partner.party)
+
+
+def test_a_log_from_before_the_rotation_gets_it_back_from_the_others(
+    federation: Federation,
+) -> None:
+    """Given a restored database beside the newest keys, then the log tells again how they came."""
+    federation.train(JOB)
+    end(federation)
+    federation.stop("partner")
+    database, kept = federation.folder / "partner" / "log.sqlite", federation.folder / "kept"
+    shutil.copy(database, kept)
+    rotate_keys(federation.folder / "partner")
+    federation.start("partner")
+    federation.run()
+    federation.stop("partner")
+    shutil.copy(kept, database)
+    restored = federation.start("partner")
+    for _ in range(6):
+        for node in federation.nodes.values():
+            node.compare_heads()
+            node.receive()
+    told = [e for e in restored.party.log.read() if e.envelope.type == KeyRotated.type_name()]
+    assert len(told) == 2
+    assert restored.heads.agree.is_set()
+    with open_log(str(restored.party.folder.path)) as copy:
+        signatures = [one for one in verify(copy).checks if one.check is Check.SIGNATURES]
+    assert [one.holds for one in signatures] == [True]
