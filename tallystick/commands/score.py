@@ -83,7 +83,7 @@ def score(
     """Ask every party of a model for its part, and combine the parts.
 
     One line a customer: id, status (scored, or which party does not have the customer),
-    probability or value, and a label where a threshold is given. More than a million customers are
+    probability or value, and a label where a threshold is given. More than 250,000 customers are
     asked for in several requests, one after the other, which take the memory of one. When the party
     is not running (`tally party run`), this command runs it meanwhile. Exit code 1: a party
     refused, or did not answer in time; then there is no file.
