@@ -50,7 +50,7 @@ def test_our_own_file_says_whose_it_is(tmp_path: Path) -> None:
     [
         (b"", "no model file that is known here"),
         (b"PK\x03\x04", "no model file that is known here"),
-        (gzip.compress(b"x"), "without compression"),
+        (gzip.compress(b"x", mtime=0), "without compression"),
         (json.dumps({"any": "thing"}).encode(), "not a model file of XGBoost"),
         (b'{"variables": []}', "not a model file of our training"),
         (b"\x80\x04N.", "no estimator"),
