@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -126,7 +127,8 @@ class Writer:
 
 def stored_copy(url: str, cards: Mapping[str, PartyCard]) -> LogCopy:
     database = DatabaseCopy(url)
-    return log_copy(cards, database.head, database.entries)
+    copy = log_copy(cards, database.head, database.entries)
+    return replace(copy, of_type=database.of_type)
 
 
 def log_copy(
