@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from party.doctor import State, examine, worst
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.others_keys import trust_cards
-from party.reactor_process import SWITCH_SECONDS
+from party.promptness import answer_promptly
 from party.rotating import rotate_keys
 from party.running import run_party
 from party.settings import broker_of
@@ -152,7 +151,7 @@ def run(
     Stopping it at any moment is harmless: it goes on from its log when it runs again.
     """
     configure_running_log()
-    sys.setswitchinterval(SWITCH_SECONDS)
+    answer_promptly()
     with closing(open_party(folder)) as party:
         with running_alone(party.folder.lock):
             pass  # or fail now, before another connection of the same party is made
