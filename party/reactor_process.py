@@ -15,7 +15,6 @@ from party.folder import PartyFolder
 from party.inner_pumps import InnerPumps
 from party.lock import running_alone
 from party.opening import open_party
-from party.promptness import SWITCH_SECONDS
 from party.pulse import REACTOR, Heart
 from party.reactor import Decide
 from party.stopping import stop_signals
@@ -27,6 +26,7 @@ STOP_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, CALM_SECONDS = 0.5, 30.0, 60.0
 LOOK_SECONDS = 0.2
 
+SWITCH_SECONDS = 0.0005  # between threads: none has to wait while another one computes
 
 log = structlog.get_logger()
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from party.doctor import State, examine, worst
 from party.lock import running_alone
 from party.opening import Party, open_party, party_card
 from party.others_keys import trust_cards
-from party.promptness import answer_promptly
+from party.reactor_process import SWITCH_SECONDS
 from party.rotating import rotate_keys
 from party.running import run_party
 from party.settings import broker_of
@@ -151,7 +152,7 @@ def run(
     Stopping it at any moment is harmless: it goes on from its log when it runs again.
     """
     configure_running_log()
-    answer_promptly()
+    sys.setswitchinterval(SWITCH_SECONDS)
     with closing(open_party(folder)) as party:
         with running_alone(party.folder.lock):
             pass  # or fail now, before another connection of the same party is made

@@ -1,5 +1,6 @@
 """`tally serve`: the party at work, and a door for business systems (requirement S4)."""
 
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,7 @@ import typer
 from bus import open_endpoint
 from events.vocabulary import ASKING_ROLES
 from party.opening import open_party
-from party.promptness import answer_promptly
-from party.reactor_process import LOOK_SECONDS
+from party.reactor_process import LOOK_SECONDS, SWITCH_SECONDS
 from party.running import PartyProcesses
 from party.settings import broker_of
 from party.stopping import stop_signals
@@ -45,7 +45,7 @@ def serve(
     the same documents and replies to each message's `reply_to`.
     """
     configure_running_log()
-    answer_promptly()
+    sys.setswitchinterval(SWITCH_SECONDS)
     with ExitStack() as stack:
         party = stack.enter_context(closing(open_party(folder)))
         if party.role not in ASKING_ROLES:
