@@ -1,5 +1,6 @@
 """The terms of a stream: everything its members agree on before any number moves."""
 
+from abc import abstractmethod
 from datetime import timedelta
 from typing import Literal
 
@@ -27,14 +28,14 @@ class Agreement(Frozen):
     members: tuple[Member, ...]
 
     @property
+    @abstractmethod
     def asker(self) -> str:
         """The party that opens the stream, and that answers are for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def patience(self) -> timedelta:
         """How long the party that asks waits for the others."""
-        raise NotImplementedError
 
     def named(self, *roles: Role) -> tuple[str, ...]:
         return tuple(member.name for member in self.members if member.role in roles)
@@ -57,6 +58,20 @@ class Agreement(Frozen):
     @property
     def data_parties(self) -> tuple[str, ...]:
         return self.named(*DATA_ROLES)
+
+
+class WithNobody(Agreement):
+    """Of what a party notes for itself, outside of any stream."""
+
+    members: tuple[Member, ...] = ()
+
+    @property
+    def asker(self) -> str:
+        return ""
+
+    @property
+    def patience(self) -> timedelta:
+        return timedelta()
 
 
 def check_names_differ(members: tuple[Member, ...]) -> None:

@@ -14,7 +14,7 @@ from events.catalogue import CATALOGUE, Fact
 from events.envelope import format_time
 from events.event import Event
 from events.pruning import MOST_COMMITMENTS, PayloadsPruned
-from events.terms import Agreement
+from events.terms import WithNobody
 from handlers.drafts import Draft
 from party.appending import Causes, StoredDraft, append_draft
 from party.escrow import remove_sealed
@@ -72,7 +72,7 @@ def prune(party: Party, what: Sequence[Prunable]) -> Iterator[Fact[Event]]:
             event = PayloadsPruned(job=one.job, commitments=commitments, size=size)
             stored = StoredDraft(Draft(event, one.job), ())
             with party.log.transaction() as transaction:
-                fact = append_draft(transaction, party, stored, Causes(), Agreement(members=()))
+                fact = append_draft(transaction, party, stored, Causes(), WithNobody())
             party.payloads.remove(commitments)
             remove_sealed(party.folder.sealed, commitments)
             yield fact

@@ -9,7 +9,7 @@ import numpy as np
 from events.features import MOST_INDICES, FeaturesRefreshed, VariableStability
 from events.models import ModelSaved
 from events.preparation import DataPrepared
-from events.terms import Agreement
+from events.terms import WithNobody
 from handlers.drafts import Draft
 from handlers.model_life import model_life
 from handlers.prepared import own_prepared
@@ -101,7 +101,7 @@ def note_refreshed(party: Party, event: FeaturesRefreshed) -> None:
     """A private event: it goes to nobody."""
     stored = StoredDraft(Draft(event, ""), ())
     with party.log.transaction() as transaction:
-        append_draft(transaction, party, stored, Causes(), Agreement(members=()))
+        append_draft(transaction, party, stored, Causes(), WithNobody())
 
 
 def training_bins(party: Party, models: Sequence[str]) -> list[TrainingBins]:

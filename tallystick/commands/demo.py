@@ -19,17 +19,20 @@ from tallystick.log_output import configure_logging
 
 SHIPPED = ("term_deposit", "high_income")
 
+BankFile = Annotated[
+    Path | None, typer.Option(help="The bank's own CSV or Parquet file, with the label.")
+]
+PartnerFile = Annotated[
+    Path | None, typer.Option(help="The partner's CSV or Parquet file, same customers.")
+]
+
 
 def demo(
     data: Annotated[
         str, typer.Option(help=f"Shipped data set: {' or '.join(SHIPPED)}.")
     ] = "term_deposit",
-    bank: Annotated[
-        Path | None, typer.Option(help="The bank's own CSV or Parquet file, with the label.")
-    ] = None,
-    partner: Annotated[
-        Path | None, typer.Option(help="The partner's CSV or Parquet file, same customers.")
-    ] = None,
+    bank: BankFile = None,
+    partner: PartnerFile = None,
     participants: Annotated[
         int, typer.Option(min=1, max=64, help="Divide the partner's columns between so many.")
     ] = 1,

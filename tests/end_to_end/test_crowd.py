@@ -1,38 +1,17 @@
 """Many jobs at once between the same parties: none lost, none starved, each with its model (D2)."""
 
-import json
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.crowd import widest_round_gap
 from benchmarks.few_customers import few_customers
-from events.models import ModelSaved
 from events.rounds import RoundCompleted
 from party.jobs import job_history
-from party.opening import Party, open_party
+from party.opening import open_party
 from party.requesting import request_training
 from tallystick.demo.federation import create_parties, demo_terms, running
+from tests.end_to_end.finished_jobs import DATA_PARTIES, model, wait_for_models
 
 JOBS = [f"crowd-{number}" for number in range(6)]
-FINISH_SECONDS = 240
-DATA_PARTIES = ("bank", "partner")
-
-
-def wait_for_models(parties: Mapping[str, Party], jobs: list[str]) -> None:
-    """Asked seldom, for they share a process."""
-    give_up = time.monotonic() + FINISH_SECONDS
-    for job in jobs:
-        for name in DATA_PARTIES:
-            while not job_history(parties[name].log, job).has_from_all(ModelSaved, DATA_PARTIES):
-                assert time.monotonic() < give_up, f"{job} got stuck at {name}"
-                time.sleep(0.1)
-
-
-def model(folder: Path, job: str) -> dict[str, object]:
-    text: dict[str, object] = json.loads((folder / "models" / f"{job}.json").read_text())
-    assert text.pop("model_id") == job
-    return text
 
 
 def test_jobs_asked_for_at_once_go_on_together_and_end_as_each_would_alone(tmp_path: Path) -> None:

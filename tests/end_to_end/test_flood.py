@@ -1,40 +1,20 @@
 """An attacker with every right at the broker sends garbage all the while: the same model (D2)."""
 
-import json
 import re
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.few_customers import few_customers
 from benchmarks.flood import ATTACKER, Flood, garbage
 from events.lifecycle import MessageRefused
-from events.models import ModelSaved
 from party.errors import Reason
 from party.jobs import job_history
-from party.opening import Party
 from party.requesting import request_training
 from tallystick.demo.federation import create_parties, demo_terms, running
 from tests.brokers import PrivateBroker
+from tests.end_to_end.finished_jobs import DATA_PARTIES, model, wait_for_models
 
 MESSAGES_A_SECOND = 150  # what three parties in one process on a busy machine can refuse
-FINISH_SECONDS = 240
-DATA_PARTIES = ("bank", "partner")
 NAMES = (*DATA_PARTIES, "arbiter")
-
-
-def wait_for_models(parties: Mapping[str, Party], job: str) -> None:
-    give_up = time.monotonic() + FINISH_SECONDS
-    for name in DATA_PARTIES:
-        while not job_history(parties[name].log, job).has_from_all(ModelSaved, DATA_PARTIES):
-            assert time.monotonic() < give_up, f"{job} got stuck at {name}"
-            time.sleep(0.1)
-
-
-def model(folder: Path, job: str) -> dict[str, object]:
-    text: dict[str, object] = json.loads((folder / "models" / f"{job}.json").read_text())
-    assert text.pop("model_id") == job
-    return text
 
 
 def test_a_flood_of_garbage_stops_no_job_and_changes_no_model(
@@ -52,13 +32,13 @@ def test_a_flood_of_garbage_stops_no_job_and_changes_no_model(
     terms = demo_terms(options, folders)
     with running(folders, rabbitmq.amqp_url) as parties:
         request_training(parties["bank"], "quiet", terms)
-        wait_for_models(parties, "quiet")
+        wait_for_models(parties, ["quiet"])
         before = parties["bank"].log.job("quiet")
         made = garbage([one for one in before if not one.envelope.is_private], NAMES)
         urls = {ATTACKER: rabbitmq.url_of(ATTACKER), "": rabbitmq.amqp_url}
         with Flood(urls, NAMES, made, MESSAGES_A_SECOND) as flood:
             request_training(parties["bank"], "flooded", terms)
-            wait_for_models(parties, "flooded")
+            wait_for_models(parties, ["flooded"])
         for party in parties.values():
             assert not job_history(party.log, "flooded").has(MessageRefused)
     with running(folders, None) as parties:
