@@ -56,6 +56,7 @@ class Operations extends OperationManager {
 
 object StatementOperation {
   val started: JavaSet[String] = Collections.synchronizedSet(new HashSet[String]())
+  val running = new Object()
 }
 
 class StatementOperation(
@@ -95,7 +96,8 @@ class StatementOperation(
 
   private def query(conf: HiveConf, text: String): Unit = {
     driver = new Driver(conf, getParentSession.getUserName)
-    check(driver.run(text))
+    // Local MapReduce jobs of one Java process share what they read from: one at a time.
+    StatementOperation.running.synchronized { check(driver.run(text)) }
     val found = driver.getSchema
     val rows = found != null && found.getFieldSchemas != null && !found.getFieldSchemas.isEmpty &&
       driver.getFetchTask != null
