@@ -133,10 +133,10 @@ def _is_canonical(canonical: bytes, envelope: Envelope) -> bool:
 
 def _has_small_numbers(envelope: Envelope) -> bool:
     """Outside of the data: none that the standard would refuse."""
-    largest = max(envelope.sequence, envelope.schemaversion)
+    numbers = [envelope.sequence, envelope.schemaversion]
     for one in envelope.payloads:
-        largest = max(largest, one.size, *map(abs, one.shape))
-    return largest <= LARGEST_INTEGER
+        numbers += (one.size, *one.shape)
+    return max(numbers) <= LARGEST_INTEGER and min(numbers) >= -LARGEST_INTEGER
 
 
 def _is_plain(value: JsonValue) -> bool:

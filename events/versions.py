@@ -23,6 +23,8 @@ class Versions(Frozen):
 
     def common(self, other: "Versions") -> "Versions | None":
         """What both speak; None where there is no such version."""
+        if self == other:
+            return self
         oldest, newest = max(self.oldest, other.oldest), min(self.newest, other.newest)
         return Versions(oldest=oldest, newest=newest) if oldest <= newest else None
 

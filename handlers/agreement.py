@@ -19,7 +19,7 @@ from events.versions import ONLY_THE_FIRST, Versions, only
 from handlers.errors import JobError, ProtocolError
 from handlers.history import History
 from handlers.own import Own
-from handlers.protocol_versions import AGREEMENT, oldest_needed, schema_in
+from handlers.protocol_versions import AGREEMENT, is_the_same_in_all, oldest_needed, schema_in
 
 
 def spoken(history: History) -> dict[str, Versions]:
@@ -34,8 +34,8 @@ def spoken(history: History) -> dict[str, Versions]:
 def common_versions(history: History) -> Versions | None:
     """What all speak that have said so; None where there is no such version."""
     common: Versions | None = history.opening.event.speaks
-    for versions in spoken(history).values():
-        common = common.common(versions) if common else None
+    for fact in history.of(TrainingAccepted):
+        common = common.common(fact.event.speaks) if common else None
     return common
 
 
@@ -81,10 +81,13 @@ def check_version(history: History, fact: Fact[Event]) -> None:
                 f"offers {event.speaks}"
             )
         return
+    accepts = isinstance(event, TrainingAccepted)
+    if not accepts and is_the_same_in_all(type(event)):
+        return
     common = common_versions(history)
     if common is None:
         return
-    if isinstance(event, TrainingAccepted):  # what came before it has to be in its version too
+    if accepts:  # what came before it has to be in its version too
         for earlier in history.shared():
             _check_schema(earlier, common.newest)
     else:

@@ -34,12 +34,16 @@ SCHEMAS_UNTIL: Mapping[int, Mapping[type[Event], int]] = {
 
 def schema_in(version: int, kind: type[Event]) -> int:
     """The newest schema of an event in jobs of this version; 0 where it has no such event."""
-    limits = [
-        schemas[kind]
-        for until, schemas in SCHEMAS_UNTIL.items()
-        if version <= until and kind in schemas
-    ]
-    return min(limits, default=kind.VERSION)
+    newest = kind.VERSION
+    for until, schemas in SCHEMAS_UNTIL.items():
+        if version <= until:
+            newest = min(newest, schemas.get(kind, newest))
+    return newest
+
+
+def is_the_same_in_all(kind: type[Event]) -> bool:
+    """Whether every version has the event in its newest schema."""
+    return schema_in(SPOKEN.oldest, kind) == kind.VERSION
 
 
 def oldest_needed(terms: Agreement) -> int:
