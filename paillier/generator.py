@@ -9,9 +9,10 @@ never meets two different inputs.
 import builtins
 import hashlib
 import hmac
+from functools import cached_property
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from numpy.typing import NDArray
 
 from paillier.errors import PlaintextRangeError, ShapeError, UnsafeKeyError
@@ -33,10 +34,13 @@ class DeterministicGenerator:
                 f"{MINIMUM_SECRET_BYTES}, drawn from the system's randomness"
             )
         self._chain_key = hmac.digest(secret, b"tallystick generator: chain", hashlib.sha256)
-        stream_key = hmac.digest(secret, b"tallystick generator: stream", hashlib.sha256)
-        # A zero counter is safe because every stream has a key of its own.
-        cipher = Cipher(algorithms.AES256(stream_key), modes.CTR(b"\0" * 16))
-        self._keystream = cipher.encryptor()
+        self._stream_key = hmac.digest(secret, b"tallystick generator: stream", hashlib.sha256)
+
+    @cached_property
+    def _keystream(self) -> CipherContext:
+        """A zero counter is safe because every stream has a key of its own."""
+        cipher = Cipher(algorithms.AES256(self._stream_key), modes.CTR(b"\0" * 16))
+        return cipher.encryptor()
 
     def derive(self, *labels: Label) -> "DeterministicGenerator":
         """The child named by the labels; drawing from one never moves the other."""

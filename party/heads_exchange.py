@@ -148,7 +148,7 @@ class HeadsExchange:
 
     def _caught_up(self) -> SharedJobs:
         if self._jobs is None:
-            self._jobs = SharedJobs(self._party.log, self._clock)
+            self._jobs = SharedJobs(self._party.log, self._party.jobs, self._clock)
         self._jobs.catch_up()
         return self._jobs
 

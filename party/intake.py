@@ -14,7 +14,6 @@ from party.checks import check_follows, check_in_job, read_genuine
 from party.damage import DamagedOnTheWay
 from party.errors import Reason, RefusalError
 from party.escrow import escrows_of
-from party.jobs import JobTerms
 from party.opening import Party
 from party.others_keys import catch_up_with_keys, check_counted, follow_keys
 from party.payload_opening import PayloadOpener
@@ -44,7 +43,6 @@ class Intake:
         self._chunks = ReceivedChunks(party.folder.spool)
         self._opener = PayloadOpener(party, self._chunks)
         self._waiting = WaitingEnvelopes(party.log)
-        self._jobs = JobTerms(party.log)
         self._breaches = Breaches(party)
         self._damaged = DamagedOnTheWay(ask_again)
         self._account = RefusalAccount(party.log)
@@ -216,7 +214,7 @@ class Intake:
         """The last checks, the payloads, and the envelope at last."""
         envelope, party = fact.envelope, self._party
         check_follows(envelope, head, self._cause(envelope))
-        terms = self._jobs.terms(fact.job)
+        terms = self._party.jobs.terms(fact.job)
         check_in_job(fact, terms, party.name, party.role, party.trusted)
         check_counted(party, envelope)
         agreed = fact.event.terms if isinstance(fact.event, Opening) else terms

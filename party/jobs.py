@@ -1,6 +1,7 @@
 """What a log knows of a job."""
 
 from collections import OrderedDict
+from threading import Lock
 
 from events.catalogue import CATALOGUE
 from events.terms import Agreement
@@ -16,19 +17,22 @@ def job_history(log: Log, job: str) -> History:
 
 
 class JobTerms:
-    """Terms by job; they never change once a job was requested."""
+    """Terms by job; they never change once a job was requested. For several threads."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._known: OrderedDict[str, Agreement] = OrderedDict()
+        self._changing = Lock()
 
     def terms(self, job: str) -> Agreement | None:
         """What was agreed for this job, or None while the log has no such request."""
-        if job not in self._known and (history := job_history(self._log, job)).is_known:
-            self._known[job] = history.agreement
-            if len(self._known) > MOST_KNOWN:
-                self._known.popitem(last=False)
-        return self._known.get(job)
+        terms = self._known.get(job)
+        if terms is None and (history := job_history(self._log, job)).is_known:
+            terms = self._known[job] = history.agreement
+            with self._changing:
+                while len(self._known) > MOST_KNOWN:
+                    self._known.popitem(last=False)
+        return terms
 
 
 class FollowedHistories:

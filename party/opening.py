@@ -15,6 +15,7 @@ from party.contributions import read_mart_key
 from party.errors import KeyFileError, PartyError
 from party.folder import PartyFolder
 from party.identity import Identity, read_identity, read_secret, write_secret
+from party.jobs import JobTerms
 from party.key_files import next_keys
 from party.own_keys import settled_identity
 from party.settings import PartySettings, log_address, read_settings
@@ -46,6 +47,11 @@ class Party:
     def card(self) -> PartyCard:
         """What to hand to the others."""
         return self.identity.card(self.name, self.role)
+
+    @cached_property
+    def jobs(self) -> JobTerms:
+        """What was agreed in each job of the log."""
+        return JobTerms(self.log)
 
     @cached_property
     def cards(self) -> CardHistory:

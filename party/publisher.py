@@ -18,7 +18,6 @@ from bus.parcel import Outcome, Parcel
 from events.envelope import Envelope
 from party.errors import SealingError
 from party.escrow import escrows_of
-from party.jobs import JobTerms
 from party.lanes import Lane, Sending
 from party.opening import Party
 from party.pump import Pump
@@ -56,14 +55,13 @@ class Publisher:
         self._endpoint = endpoint
         self._clock = clock
         self._sealed = SealedPayloads(party.folder.spool)
-        self._jobs = JobTerms(party.log)
         self._news: SimpleQueue[tuple[Sending, Outcome] | None] = SimpleQueue()
         self._collected_to = 0
         self._log_has_grown = True
         self._swept = False
         self._confirmed: list[Sending] = []
         self._forget()
-        party.log.when_grown(lambda: self._news.put(None))
+        party.log.when_addressed(lambda: self._news.put(None))
 
     def pump(self) -> Pump:
         return Pump("publish", self.step, self._forget)
@@ -74,7 +72,8 @@ class Publisher:
         self._settle(answers)
         idle = not answers and not self._log_has_grown
         if idle:  # or else nobody said so
-            self._log_has_grown = self._party.log.head() > self._collected_to
+            head = self._party.log.head()
+            self._log_has_grown, self._collected_to = head > self._collected_to, head
         if idle or self._clock() >= self._note_by or len(self._confirmed) >= MOST_UNNOTED:
             self.note_confirmed()
         if self._log_has_grown or self._clock() >= self._look_again_at:
@@ -133,7 +132,7 @@ class Publisher:
             self._last_seen = None
             self._look_again_at = self._clock() + LOOK_AGAIN_SECONDS
         self._log_has_grown = False
-        self._collected_to = self._party.log.head()
+        self._collected_to = max(self._collected_to, self._party.log.known_head)
         full = True
         while full:
             page = self._party.log.pending_deliveries(PAGE, self._last_seen)
@@ -187,7 +186,7 @@ class Publisher:
         cards = {name: self._party.trusted.card(name) for name in readers}
         if strangers := sorted(name for name, card in cards.items() if card is None):
             raise SealingError(f"no trusted card of {', '.join(strangers)}: trust it again")
-        escrows = escrows_of(self._jobs.terms(job))
+        escrows = escrows_of(self._party.jobs.terms(job))
         known = [card.sealing_key for card in cards.values() if card is not None]
         return known + [escrow.sealing_key for escrow in escrows]
 

@@ -37,10 +37,10 @@ class SharedJob:
 class SharedJobs:
     """Not safe for several threads."""
 
-    def __init__(self, log: Log, clock: Callable[[], float]) -> None:
+    def __init__(self, log: Log, terms: JobTerms, clock: Callable[[], float]) -> None:
         self._log = log
+        self._terms = terms
         self._clock = clock
-        self._terms = JobTerms(log)
         self._jobs: OrderedDict[str, SharedJob | None] = OrderedDict()
         self._position = max(0, log.head() - NEWEST_EVENTS)
 

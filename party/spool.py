@@ -76,6 +76,8 @@ class ReceivedChunks:
 
     def discard(self, sender: str, digest: str) -> None:
         folder = self._folder / sender / digest
+        if not folder.exists():  # small payloads come without
+            return
         before = _bytes_in(folder)
         _remove(folder)
         if sender in self._bytes:

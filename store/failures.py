@@ -3,7 +3,7 @@
 import errno
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 from sqlalchemy.engine import URL
@@ -40,13 +40,20 @@ def from_os_error(error: OSError, place: object) -> StoreError:
     return StoreUnreachableError(f"{place} cannot be used: {error.strerror or error}")
 
 
-@contextmanager
-def database_failures(url: URL) -> Iterator[None]:
+def database_failures(url: URL) -> AbstractContextManager[None]:
     """Raise a database's error of the body as the StoreError that it means."""
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
-        raise from_database_error(error, url) from error
+    return _DatabaseFailures(url)
+
+
+class _DatabaseFailures(AbstractContextManager[None]):
+    """A class, for every statement of a log goes through it."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, SQLAlchemyError | sqlite3.Error | psycopg.Error):
+            raise from_database_error(error, self._url) from error
 
 
 def from_database_error(error: Exception, url: URL) -> StoreError:

@@ -5,6 +5,7 @@ lock on the counter row. So a position is given out once, a rollback leaves no h
 that has seen position n has seen everything before it.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from store.doorbell import Doorbell
 from store.entry import Delivery, Entry, HeldEnvelope, Place, Refusal, StreamHead, Undelivered
 from store.errors import StoreBusyError, StoreClosedError, StoreError
 from store.failures import database_failures
+from store.newest import Newest
 from store.plain_sqlite import PlainConnections, Statements
 from store.tables import create_tables
 from store.transaction import LogTransaction, held_envelope, stream_head
@@ -43,6 +45,8 @@ class Log:
         self._writing_thread: int | None = None
         self._appended = threading.Condition()
         self._known_head = 0  # of what was appended or heard of here; the log may be longer
+        self._looked_at = -math.inf
+        self._newest = Newest()
         self._listeners: list[Callable[[], None]] = []
         self._bell = Doorbell(bells, self._hear) if bells else None
         self._closed = False
@@ -60,12 +64,16 @@ class Log:
             yield transaction
             transaction.finish()
         if transaction.has_appended:
-            self._wake(transaction.head())
+            self._newest.add(transaction.appended)
+            self._wake(transaction.head(), addressed=transaction.has_addressed)
             if self._bell:
                 self._bell.ring()
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind position `after`, in order of position."""
+        self._check_open()
+        if newest := self._newest.after(after, limit):
+            return newest
         return self._entries(statements.ENTRIES_AFTER, after=after, most=limit)
 
     def places(self, after: int = 0, limit: int = 5000) -> list[Place]:
@@ -111,6 +119,11 @@ class Log:
         with self._reading() as connection:
             return connection.scalar(statements.HEAD) or 0
 
+    @property
+    def known_head(self) -> int:
+        """As far as this process knows, without asking: of what it appended or was told of."""
+        return self._known_head
+
     def cursor(self, name: str) -> int:
         """Where a pump has got to; 0 before its first move."""
         with self._reading() as connection:
@@ -126,8 +139,12 @@ class Log:
             self._bell.listen()
         pause = POLL_SECONDS * (RARELY if self._bell else 1)
         give_up = time.monotonic() + timeout
-        while self._known_head <= after and self._look() <= after:
-            remaining = give_up - time.monotonic()
+        while self._known_head <= after:
+            self._check_open()
+            now = time.monotonic()
+            remaining = give_up - now
+            if (remaining <= 0 or now >= self._looked_at + pause) and self._look() > after:
+                break
             if remaining <= 0:
                 return False
             with self._appended:
@@ -136,8 +153,11 @@ class Log:
                 )
         return True
 
-    def when_grown(self, tell: Callable[[], None]) -> None:
-        """Call this whenever it is noticed that the log has grown, on any thread; to be quick."""
+    def when_addressed(self, tell: Callable[[], None]) -> None:
+        """Call this, on any thread, when an event may have come that is to be delivered.
+
+        `tell` has to be quick. What another process appended may always be one.
+        """
         self._listeners.append(tell)
         if self._bell:
             self._bell.listen()
@@ -208,12 +228,12 @@ class Log:
             self._plain.close()
         self._engine.dispose()
 
-    def _wake(self, head: int) -> None:
+    def _wake(self, head: int, *, addressed: bool = True) -> None:
         """Whoever waits need not ask the database how far the log goes."""
         with self._appended:
             self._known_head = max(self._known_head, head)
             self._appended.notify_all()
-        for tell in self._listeners:
+        for tell in self._listeners if addressed else ():
             tell()
 
     def _hear(self) -> None:
@@ -223,6 +243,7 @@ class Log:
 
     def _look(self) -> int:
         """The head, asked for again; who waits for it is woken."""
+        self._looked_at = time.monotonic()
         head = self.head()
         if head > self._known_head:
             self._wake(head)

@@ -7,15 +7,16 @@ as long; an event needs a dozen or two. On PostgreSQL the way to the server coun
 import sqlite3
 from collections import deque, namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -35,11 +36,9 @@ class PlainConnections:
         self._closed = False
         self._prepared: dict[tuple[Executable, tuple[str, ...]], _Prepared] = {}
 
-    @contextmanager
-    def reading(self) -> Iterator["PlainConnection"]:
+    def reading(self) -> AbstractContextManager["PlainConnection"]:
         """For statements that each see a moment of their own."""
-        with self.raw() as connection:
-            yield PlainConnection(connection, self._prepare)
+        return _Lent(self, self.connect)
 
     @contextmanager
     def writing(self) -> Iterator["PlainConnection"]:
@@ -47,33 +46,25 @@ class PlainConnections:
         with self.raw() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield PlainConnection(connection, self._prepare)
+                yield self.connect(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def raw(self) -> Iterator[sqlite3.Connection]:
-        """One that failed is not used again."""
-        connection = self._take()
-        try:
-            yield connection
-        except sqlite3.Error:
-            connection.close()
-            raise
-        except BaseException:
-            self._give_back(connection)
-            raise
-        self._give_back(connection)
+    def raw(self) -> AbstractContextManager[sqlite3.Connection]:
+        return _Lent(self, lambda connection: connection)
+
+    def connect(self, connection: sqlite3.Connection) -> "PlainConnection":
+        return PlainConnection(connection, self._prepare)
 
     def close(self) -> None:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> sqlite3.Connection:
+    def take(self) -> sqlite3.Connection:
         try:
             return self._idle.pop()
         except IndexError:
@@ -82,7 +73,7 @@ class PlainConnections:
             connection: sqlite3.Connection = pooled.dbapi_connection  # type: ignore[assignment]
             return connection
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def give_back(self, connection: sqlite3.Connection) -> None:
         self._idle.append(connection)
         if self._closed:
             self.close()
@@ -99,6 +90,25 @@ class PlainConnections:
             assert isinstance(compiled, SQLCompiler), "a statement, not a type"  # noqa: S101
             self._prepared[key] = _Prepared(compiled)
         return self._prepared[key]
+
+
+class _Lent(AbstractContextManager[T]):
+    """A connection that one thread has for a moment; one that failed is not used again."""
+
+    def __init__(
+        self, connections: PlainConnections, shape: Callable[[sqlite3.Connection], T]
+    ) -> None:
+        self._connections, self._shape = connections, shape
+
+    def __enter__(self) -> T:
+        self._connection = self._connections.take()
+        return self._shape(self._connection)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            self._connection.close()
+        else:
+            self._connections.give_back(self._connection)
 
 
 class PlainConnection:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from events.envelope import Envelope, digest_of, format_time
 from store import statements
-from store.entry import HeldEnvelope, StreamHead
+from store.entry import Entry, HeldEnvelope, StreamHead
 from store.errors import CursorConflictError, EquivocationError, SequenceConflictError, StoreError
 from store.plain_sqlite import Statements
 
@@ -32,6 +32,8 @@ class LogTransaction:
         self._stream_heads: dict[tuple[str, str], StreamHead | None] = {}
         self._appended: list[dict[str, object]] = []
         self._addressed: list[dict[str, object]] = []
+        self.appended: list[Entry] = []
+        self.has_addressed = False
 
     @property
     def has_appended(self) -> bool:
@@ -75,12 +77,14 @@ class LogTransaction:
             "canonical": canonical,
         }
         self._appended.append(values)
+        self.appended.append(Entry(position, canonical))
         self._head = position
         head = StreamHead(envelope.sequence, digest, envelope.time)
         self._stream_heads[envelope.source, envelope.stream] = head
         for name in sorted(set(recipients)):
             address = {"position": position, "recipient": name, "state": "pending", "attempts": 0}
             self._addressed.append(address)
+            self.has_addressed = True
         return position
 
     def newest_time_of(self, source: str) -> str:
