@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
+from audit.collecting import rarely_collecting
 from audit.comparison import compare
 from audit.findings import Check
 from audit.log_copy import LogCopy
@@ -42,7 +43,7 @@ def main() -> None:
     size = sum(len(entry.canonical) for entry in writer.entries)
     events = len(writer.entries)
     print(f"{events:,} events, {size / events:,.0f} bytes each; {chosen.runs} runs")
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, rarely_collecting():
         folder = Path(name)
         url = f"sqlite:///{folder}/log.sqlite"
         writer.store(url)
@@ -122,7 +123,8 @@ def _peak_of(work: Callable[[LogCopy], object], url: str, cards: Mapping[str, Pa
     """Beyond what the process has before it begins."""
     copy = stored_copy(url, cards)
     before = _peak_mebibytes()
-    work(copy)
+    with rarely_collecting():
+        work(copy)
     return _peak_mebibytes() - before
 
 

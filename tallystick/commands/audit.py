@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from audit.collecting import rarely_collecting
 from audit.comparison import Comparison, compare
 from audit.export import check_place
 from audit.findings import CheckResult
@@ -36,6 +37,12 @@ audit_app.command("check-proof")(check_proof)
 audit_app.command("replay")(replay_log)
 audit_app.command("reexecute")(reexecute_log)
 audit_app.command("open")(open_under_escrow)
+
+
+@audit_app.callback()
+def _begin(context: typer.Context) -> None:
+    context.with_resource(rarely_collecting())
+
 
 Logs = Annotated[list[str], typer.Argument(metavar="LOG…", help="The logs.")]
 Cards = Annotated[
