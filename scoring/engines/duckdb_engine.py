@@ -10,14 +10,14 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from scoring.engines import statements
 from scoring.engines.arrow import column_type, plain, rows_at_once
 from scoring.engines.engine import Prepared, Row, Value
 from scoring.engines.rendering import render
 from scoring.engines.settings import EngineSettings
-from scoring.engines.statements import name_of
-from scoring.engines.transactional import TransactionalEngine
+from scoring.engines.transactional import INCOMING, TransactionalEngine
 from scoring.errors import EngineError, EngineUnavailableError, MissingTableError
-from scoring.tables import Column
+from scoring.tables import Column, Table
 
 BATCH_ROWS = 65_536
 LOCKED = "Could not set lock"
@@ -45,12 +45,21 @@ class DuckDBEngine(TransactionalEngine):
         self._connection = _connect(path, settings)
 
     def columns(self, name: str) -> tuple[Column, ...] | None:
-        query = exp.select("*").from_(name_of(name)).limit(0)
+        query = exp.select("*").from_(statements.name_of(name)).limit(0)
         try:
             schema = self._read(query, {}, self._connection).schema
         except MissingTableError:
             return None
         return tuple(Column(field.name, column_type(field.type)) for field in schema)
+
+    def replace_query(self, table: Table, query: exp.Query) -> None:
+        """Each row is written once: the table that has them takes the old one's place."""
+        names = [column.name for column in table.columns]
+        with self.together(table.name):
+            self._execute(statements.create(INCOMING, table.columns))
+            self._execute(statements.insert(INCOMING, names, query))
+            self._execute(statements.drop(table.name, missing_ok=False))
+            self._execute(statements.rename(INCOMING, table.name))
 
     def stream(
         self, query: exp.Query, parameters: Mapping[str, Value] | None = None

@@ -48,8 +48,13 @@ def insert(table: str, columns: Iterable[str], query: exp.Query) -> exp.Insert:
     return exp.Insert(this=schema, expression=query)
 
 
-def drop(table: str) -> exp.Drop:
-    return exp.Drop(tables=[name_of(table)], kind="TABLE", exists=True)
+def drop(table: str, *, missing_ok: bool = True) -> exp.Drop:
+    return exp.Drop(tables=[name_of(table)], kind="TABLE", exists=missing_ok)
+
+
+def rename(table: str, name: str) -> exp.Alter:
+    renamed = exp.AlterRename(this=name_of(name))
+    return exp.Alter(this=name_of(table), kind="TABLE", actions=[renamed])
 
 
 def select(columns: Iterable[str], source: str) -> exp.Select:
