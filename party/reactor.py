@@ -87,7 +87,7 @@ class Reactor:
         """React to the next entry; False when there is none."""
         self._catch_up()
         if not self._page:
-            self._page.extend(self._party.log.read(self._position, PAGE))
+            self._page.extend(self._party.log.follow(self._position, PAGE))
         if not self._page:
             return False
         self._react(self._page.popleft())

@@ -65,16 +65,24 @@ class Log:
             transaction.finish()
         if transaction.has_appended:
             self._newest.add(transaction.appended)
-            self._wake(transaction.head(), addressed=transaction.has_addressed)
+            others = transaction.begun_at > self._known_head  # have appended what nobody told of
+            addressed = transaction.has_addressed or others
+            self._wake(transaction.head(), addressed=addressed)
             if self._bell:
                 self._bell.ring()
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind position `after`, in order of position."""
-        self._check_open()
-        if newest := self._newest.after(after, limit):
-            return newest
         return self._entries(statements.ENTRIES_AFTER, after=after, most=limit)
+
+    def follow(self, after: int, limit: int = 1000) -> list[Entry]:
+        """The next entries behind position `after`, for who asks again until there are none.
+
+        What this process appended comes from memory: as long as it does, others' that are behind
+        it do not.
+        """
+        self._check_open()
+        return self._newest.after(after, limit) or self.read(after, limit)
 
     def places(self, after: int = 0, limit: int = 5000) -> list[Place]:
         """As `read`, without the events themselves: cheap for many."""

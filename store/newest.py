@@ -27,7 +27,7 @@ class Newest:
             self._entries.extend(entries)
 
     def after(self, position: int, limit: int) -> list[Entry]:
-        """As `Log.read`; nothing where the database has to be asked."""
+        """As `Log.follow`; nothing where the database has to be asked."""
         with self._changing:
             if not self._entries:
                 return []

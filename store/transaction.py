@@ -27,8 +27,8 @@ class LogTransaction:
     def __init__(self, connection: Statements) -> None:
         self._connection = connection
         # The gap-free counter's lock.
-        self._begun_at: int = connection.execute(statements.HEAD_LOCKED).scalar_one()
-        self._head: int = self._begun_at
+        self.begun_at: int = connection.execute(statements.HEAD_LOCKED).scalar_one()
+        self._head: int = self.begun_at
         self._stream_heads: dict[tuple[str, str], StreamHead | None] = {}
         self._appended: list[dict[str, object]] = []
         self._addressed: list[dict[str, object]] = []
@@ -37,7 +37,7 @@ class LogTransaction:
 
     @property
     def has_appended(self) -> bool:
-        return self._head > self._begun_at
+        return self._head > self.begun_at
 
     def head(self) -> int:
         """The newest position, this transaction's own appends included."""

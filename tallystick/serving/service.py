@@ -64,7 +64,7 @@ class ScoreService:
     def _step(self) -> None:
         if not self._party.log.wait_for_entries(self._position, 0.2):
             return
-        for entry in self._party.log.read(self._position):
+        for entry in self._party.log.follow(self._position):
             envelope = entry.envelope
             self._position = entry.position
             if envelope.type not in ENDS:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bus.memory import MemoryBroker
 from party.opening import Party
-from tests.party.federation import make_federation
+from tests.party.attack import Scene
+from tests.party.federation import Node, make_federation, request
 
 
 @pytest.fixture
@@ -15,6 +17,12 @@ def parties(tmp_path: Path) -> Iterator[dict[str, Party]]:
     yield made
     for party in made.values():
         party.close()
+
+
+@pytest.fixture
+def scene(parties: dict[str, Party]) -> Scene:
+    broker = MemoryBroker()
+    return Scene(parties, broker, Node(parties["bank"], broker), request(parties["bank"]))
 
 
 @pytest.fixture

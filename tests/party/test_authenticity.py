@@ -17,8 +17,8 @@ from party.opening import Party
 from party.status import party_status
 from tests.brokers import PrivateBroker
 from tests.bus.buses import eventually, reason_and_route, settings_for_tests
+from tests.party.attack import ALONE, Scene, followed_by
 from tests.party.federation import JOB, Node, reasons, request
-from tests.party.test_refusals import ALONE, Scene, followed_by
 
 
 class Post:
