@@ -65,7 +65,7 @@ class Reactor:
     def __init__(self, party: Party, decide: Decide, track: Track | None = None) -> None:
         self._party = party
         self._track = track
-        self._tracks = Tracks(party.log)
+        self._tracks = Tracks(party.jobs)
         self._cursor = track or CURSOR
         self._decide = decide
         self._left_alone: set[str] = set()

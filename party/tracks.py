@@ -28,8 +28,8 @@ class Track(StrEnum):
 class Tracks:
     """Which track the entries of one log are on."""
 
-    def __init__(self, log: Log) -> None:
-        self._terms = JobTerms(log)
+    def __init__(self, terms: JobTerms) -> None:
+        self._terms = terms
         self._known: OrderedDict[str, Track] = OrderedDict()
 
     def of(self, entry: Entry) -> Track:

@@ -22,6 +22,7 @@ from handlers.reactions import decide
 from learning.binning import learn_bins
 from party.appending import Causes, append_draft, store_payloads
 from party.creating import create_party
+from party.jobs import JobTerms
 from party.model_keeping import convert_document
 from party.opening import Party, open_party, party_card, trust
 from party.predicting import Wish, request_prediction
@@ -141,7 +142,7 @@ def test_predictions_of_few_rows_are_on_the_express_track(bank: Party) -> None:
     ask(bank, MOST_ROWS + 1, "many")
     entries = bank.log.read()
     expected = [Track.REGULAR, Track.EXPRESS, Track.REGULAR]
-    together, alone = Tracks(bank.log), [Tracks(bank.log) for _ in entries]
+    together, *alone = (Tracks(JobTerms(bank.log)) for _ in range(1 + len(entries)))
     assert [together.of(entry) for entry in entries] == expected
     assert [one.of(entry) for one, entry in zip(alone, entries, strict=True)] == expected
 

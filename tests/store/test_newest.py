@@ -1,7 +1,7 @@
 """The end of a log is read from memory: the same entries as in the database, or none."""
 
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from store import Log
 from store.entry import Entry
@@ -37,7 +37,7 @@ def test_only_so_many_are_kept() -> None:
     assert newest.after(5, MOST) == entries(6, MOST + 5)
 
 
-@given(some.lists(some.tuples(some.integers(1, 3), some.booleans()), max_size=30))
+@given(st.lists(st.tuples(st.integers(1, 3), st.booleans()), max_size=30))
 def test_it_never_tells_of_a_gap(sizes: list[tuple[int, bool]]) -> None:
     """Given transactions of this process and of others, told of in nearly their order."""
     newest, head, told = Newest(), 0, []
@@ -47,8 +47,8 @@ def test_it_never_tells_of_a_gap(sizes: list[tuple[int, bool]]) -> None:
         head += size
     if len(told) > 1:
         told[-1], told[-2] = told[-2], told[-1]
-    for some_entries in told:
-        newest.add(some_entries)
+    for appended in told:
+        newest.add(appended)
     for position in range(head + 1):
         found = newest.after(position, 100)
         assert found == entries(position + 1, position + len(found))
