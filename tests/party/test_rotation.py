@@ -9,19 +9,11 @@ import pytest
 from audit.findings import Check
 from audit.opening import open_log
 from audit.verification import verify
-from bus.memory import MemoryBroker
-from bus.parcel import Parcel
-from events.catalogue import CATALOGUE, Fact
-from events.envelope import Envelope, event_id
-from events.lifecycle import TrainingFailed
-from events.rotation import KeyRotated, RotationTerms, new_keys, rotation_stream
-from events.terms import Member
-from handlers.drafts import Draft
-from party.appending import Causes, StoredDraft, append_draft
+from events.rotation import KeyRotated
 from party.doctor import examine
 from party.errors import BusyError, Reason, RetiredKeysError, RotationError, TrustError
-from party.identity import Identity, read_identity
-from party.opening import Party, open_party, party_card
+from party.identity import read_identity
+from party.opening import open_party, party_card
 from party.others_keys import trust_cards
 from party.requesting import cancel_training
 from party.rotating import rotate_keys
@@ -29,65 +21,18 @@ from party.status import party_status
 from tests.party.federation import (
     JOB,
     MEMBERS,
-    ROLES,
     TOY_SEQUENCE,
-    Node,
     events,
     make_federation,
     reasons,
     request,
-    run,
 )
-
-
-class Federation:
-    """Three parties on the memory bus; keys rotate while theirs are closed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.broker = MemoryBroker()
-        self.parties = make_federation(folder)
-        self.nodes = {name: Node(party, self.broker) for name, party in self.parties.items()}
-
-    def party(self, name: str) -> Party:
-        return self.parties[name]
-
-    def stop(self, name: str) -> None:
-        self.nodes[name].endpoint.close()
-        self.parties[name].close()
-
-    def start(self, name: str) -> Node:
-        self.parties[name] = open_party(self.folder / name)
-        self.nodes[name] = Node(self.parties[name], self.broker)
-        return self.nodes[name]
-
-    def rotate(self, name: str) -> None:
-        self.stop(name)
-        rotate_keys(self.folder / name)
-        self.start(name)
-
-    def run(self) -> None:
-        run(*self.nodes.values())
-
-    def train(self, job: str) -> None:
-        request(self.party("bank"), job=job)
-        self.run()
+from tests.party.rotations import Federation, end, rotation_at, shared
 
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Federation:
     return Federation(tmp_path)
-
-
-def end(federation: Federation, job: str = JOB) -> None:
-    """So that no job is under way any more."""
-    cancel_training(federation.party("bank"), job)
-    federation.run()
-
-
-def shared(party: Party, job: str) -> set[tuple[str, str]]:
-    found = (entry.envelope for entry in party.log.job(job))
-    return {(one.source, one.type) for one in found if not one.is_private}
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -161,61 +106,6 @@ def test_a_command_that_began_before_the_rotation_signs_nothing_after_it(
         assert began_before.log.head() == head
 
 
-def signed_by(key: Identity, like: Envelope, **changes: object) -> bytes:
-    envelope = like.model_copy(update=changes)
-    place = event_id(envelope.source, envelope.stream, envelope.sequence)
-    return envelope.model_copy(update={"id": place}).signed_with(key.signing).canonical_bytes()
-
-
-def deliver(federation: Federation, sender: str, to: str, canonical: bytes) -> None:
-    parcel = Parcel(sender, to, "envelope", {}, canonical)
-    endpoint = federation.nodes[sender].endpoint
-    endpoint.send(parcel, lambda _outcome: None)
-    federation.nodes[to].receive()
-
-
-def rotation_at(party: Party) -> Fact[KeyRotated]:
-    """What this party knows of the bank's rotation, or the bank of its own."""
-    for entry in party.log.read():
-        fact = CATALOGUE.read(entry.envelope)
-        if isinstance(fact.event, KeyRotated) and party.name in fact.job:
-            return Fact(fact.envelope, fact.event)
-    raise AssertionError("no rotation")
-
-
-def test_the_old_key_is_not_believed_after_the_rotation_nor_the_new_one_before(
-    federation: Federation,
-) -> None:
-    """Given events dated after it by the old key, or before it by the new one: both are refused."""
-    old = federation.party("bank").identity
-    asked = request(federation.party("bank")).envelope
-    federation.run()
-    end(federation)
-    federation.rotate("bank")
-    federation.run()
-    new = federation.party("bank").identity
-    later = "2999-01-01T00:00:00.000000Z"
-    deliver(federation, "bank", "partner", signed_by(old, asked, stream="stolen", time=later))
-    assert reasons(federation.party("partner")) == {Reason.RETIRED_KEY: 1}
-    deliver(federation, "bank", "partner", signed_by(new, asked, stream="early", payloads=()))
-    assert reasons(federation.party("partner"))[Reason.FALSE_SIGNATURE] == 1
-
-
-def test_the_thief_of_an_old_key_adds_nothing_to_the_past(federation: Federation) -> None:
-    """Given everything that the bank said is here, then nothing dated before the rotation is."""
-    old = federation.party("bank").identity
-    asked = request(federation.party("bank")).envelope
-    federation.run()
-    end(federation)
-    federation.rotate("bank")
-    federation.run()
-    head = federation.party("arbiter").log.head()
-    back_dated = signed_by(old, asked, stream="back-dated", payloads=asked.payloads)
-    deliver(federation, "bank", "arbiter", back_dated)
-    assert federation.party("arbiter").log.head() == head
-    assert reasons(federation.party("arbiter")) == {Reason.RETIRED_KEY: 1}
-
-
 def test_what_got_lost_before_the_rotation_still_comes_after_it(federation: Federation) -> None:
     """Given a broker that lost the end of a job, then its members get it with the old signature."""
     federation.train(JOB)
@@ -239,71 +129,6 @@ def test_what_got_lost_before_the_rotation_still_comes_after_it(federation: Fede
         ("bank", "TrainingFailed"),
     }
     assert not reasons(partner.party)
-
-
-def forged(federation: Federation, by: Identity, **changes: object) -> bytes:
-    """A rotation of the bank's keys in favour of the partner's, signed by somebody."""
-    bank, partner = federation.party("bank"), federation.party("partner")
-    members = tuple(Member(name=name, role=ROLES[name]) for name in ("bank", "arbiter"))
-    agreed = RotationTerms(issuer="bank", members=members)
-    time = "2998-01-01T00:00:00.000000Z"
-    card = partner.card.model_copy(update={"name": "bank", "role": bank.role, **changes})
-    event = new_keys(agreed, bank.card, card, 0, partner.identity.signing, time)
-    stream = rotation_stream(bank.card, "arbiter")
-    envelope = Envelope(
-        id=event_id("bank", stream, 0),
-        type="KeyRotated",
-        schemaversion=1,
-        source="bank",
-        stream=stream,
-        sequence=0,
-        previous=None,
-        cause=None,
-        time=time,
-        data=event.model_dump(mode="json"),
-    )
-    return envelope.signed_with(by.signing).canonical_bytes()
-
-
-def test_a_forged_rotation_is_refused_and_shown(federation: Federation) -> None:
-    """Given keys that the known one does not sign, or whose own does not: nothing changes."""
-    arbiter, bank = federation.party("arbiter"), federation.party("bank")
-    deliver(federation, "bank", "arbiter", forged(federation, federation.party("partner").identity))
-    assert reasons(arbiter) == {Reason.FALSE_SIGNATURE: 1}
-    others_key = arbiter.card.signing_key
-    unproven = forged(federation, bank.identity, signing_key=others_key)
-    deliver(federation, "bank", "arbiter", unproven)
-    assert reasons(arbiter)[Reason.FALSE_ROTATION] == 1
-    other_role = forged(federation, bank.identity, role=federation.party("partner").role)
-    deliver(federation, "bank", "arbiter", other_role)
-    assert reasons(arbiter)[Reason.FALSE_ROTATION] == 2
-    assert arbiter.trusted.card("bank") == bank.card
-
-
-def test_a_rotation_that_comes_again_changes_nothing(federation: Federation) -> None:
-    federation.rotate("bank")
-    federation.run()
-    arbiter = federation.party("arbiter")
-    told, head = rotation_at(arbiter).envelope.canonical_bytes(), arbiter.log.head()
-    for _ in range(2):
-        deliver(federation, "bank", "arbiter", told)
-    assert arbiter.log.head() == head
-    assert not reasons(arbiter)
-    assert arbiter.trusted.card("bank") == federation.party("bank").card
-
-
-def test_nothing_follows_a_rotation_in_its_stream(federation: Federation) -> None:
-    """Given a member that speaks up in the stream of another one's keys, then it is refused."""
-    federation.rotate("bank")
-    federation.run()
-    arbiter = federation.party("arbiter")
-    rotation = rotation_at(arbiter)
-    said = StoredDraft(Draft(TrainingFailed(code="internal", detail=""), rotation.job), ())
-    with arbiter.log.transaction() as transaction:
-        causes = Causes(shared=rotation.envelope.id)
-        append_draft(transaction, arbiter, said, causes, rotation.event.terms)
-    federation.run()
-    assert reasons(federation.party("bank")) == {Reason.CLOSED_STREAM: 1}
 
 
 def test_a_party_of_an_old_backup_is_told_that_its_keys_are_retired(
