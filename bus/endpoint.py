@@ -87,6 +87,9 @@ class Endpoint(Protocol):
         as the prefetch limit are unsettled. Raises EndpointClosedError.
         """
 
+    def when_delivered(self, tell: Callable[[], None]) -> None:
+        """Call this, on any thread, when `receive` may have something; `tell` has to be quick."""
+
     def close(self) -> None:
         """Settle what was sent (LOST where the broker did not answer in time), then leave.
 

@@ -1,6 +1,7 @@
 """Deliveries between the I/O loop's thread, which brings them, and the receiving thread."""
 
 from collections import deque
+from collections.abc import Callable
 from threading import Condition
 
 from bus.endpoint import Delivery
@@ -14,11 +15,17 @@ class Inbox:
         self._deliveries: deque[Delivery] = deque()
         self._closed = False
         self._changed = Condition()
+        self._tell: list[Callable[[], None]] = []
+
+    def when_filled(self, tell: Callable[[], None]) -> None:
+        """Call this when there is something to take, or the inbox is closed."""
+        self._tell.append(tell)
 
     def put(self, delivery: Delivery) -> None:
         with self._changed:
             self._deliveries.append(delivery)
             self._changed.notify()
+        self._tell_all()
 
     def take(self, timeout: float) -> Delivery | None:
         """The oldest delivery, or None after the timeout. Raises EndpointClosedError."""
@@ -38,3 +45,8 @@ class Inbox:
             self._closed = True
             self._deliveries.clear()
             self._changed.notify_all()
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        for tell in self._tell:
+            tell()

@@ -5,6 +5,7 @@ duplicates and delays from a seed. Nothing here waits for a clock, except an idl
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from threading import Condition
@@ -109,6 +110,8 @@ class MemoryBroker:
             if self._happens("duplicate"):
                 self._enqueue(queue, _Message(parcel))
             self._changed.notify_all()
+        for reader in list(queue.readers):
+            reader.tell()
         return Outcome.CONFIRMED
 
     def take(self, endpoint: "MemoryEndpoint", timeout: float) -> Delivery | None:
@@ -140,6 +143,8 @@ class MemoryBroker:
                 self._return(queue, message)
             endpoint.unsettled.clear()
             self._changed.notify_all()
+        for reader in (endpoint, *queue.readers):
+            reader.tell()
 
     def settle(
         self,
@@ -160,6 +165,8 @@ class MemoryBroker:
             elif reason is not None:
                 queue.dead.append(DeadLetter(message.parcel, reason))
             self._changed.notify_all()
+        if requeue:
+            endpoint.tell()
 
     def _deliver(self, endpoint: "MemoryEndpoint", message: _Message) -> Delivery:
         message = replace(message, attempts=message.attempts + 1)
@@ -208,6 +215,7 @@ class MemoryEndpoint:
         self.next_tag = 0
         self.unsettled: dict[int, _Message] = {}
         self._broker = broker
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def connected(self) -> bool:
@@ -223,6 +231,14 @@ class MemoryEndpoint:
 
     def receive(self, timeout: float) -> Delivery | None:
         return self._broker.take(self, timeout)
+
+    def when_delivered(self, tell: Callable[[], None]) -> None:
+        self._listeners.append(tell)
+
+    def tell(self) -> None:
+        """There may be something to receive."""
+        for tell in self._listeners:
+            tell()
 
     def close(self) -> None:
         self._broker.give_back(self)

@@ -114,6 +114,9 @@ class RabbitEndpoint:
     def receive(self, timeout: float) -> Delivery | None:
         return self._inbox.take(timeout)
 
+    def when_delivered(self, tell: Callable[[], None]) -> None:
+        self._inbox.when_filled(tell)
+
     def close(self) -> None:
         self._window.close()
         self._inbox.close()

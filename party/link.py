@@ -1,4 +1,7 @@
-"""A party's link to the others: one endpoint; pumps that publish, receive and compare heads."""
+"""A party's link to the others: one endpoint; pumps that publish, receive and compare heads.
+
+Those that publish and receive take turns, with whatever else is added to `turns`.
+"""
 
 from contextlib import suppress
 
@@ -8,6 +11,7 @@ from party.heads_exchange import HeadsExchange
 from party.opening import Party
 from party.publisher import Publisher
 from party.receiver import Receiver
+from party.turns import Turns
 from store.errors import StoreError
 
 
@@ -20,19 +24,25 @@ class Link:
         heads = HeadsExchange(party, endpoint, self._publisher.look_again)
         self._receiver = Receiver(party, endpoint, heads)
         self.heads_agree = heads.agree
-        self.pumps = (self._publisher.pump(), self._receiver.pump(), heads.pump())
+        self.turns = Turns()
+        self._heads = heads.pump()
+        self.pumps = (
+            self._publisher.join(self.turns),
+            self._receiver.join(self.turns),
+            self._heads,
+        )
 
     def start(self) -> None:
-        for pump in self.pumps:
-            pump.start()
+        self.turns.start()
+        self._heads.start()
 
     def stop(self) -> None:
         """Let each pump finish its step, then leave the broker."""
-        for pump in self.pumps:
-            pump.stopping.set()
+        self.turns.ask_to_stop()
+        self._heads.stopping.set()
         self._endpoint.close()  # wakes a pump that waits for the broker
-        for pump in self.pumps:
-            pump.stop()
+        self.turns.stop()
+        self._heads.stop()
         with suppress(StoreError):  # what is not noted is sent once more
             self._publisher.note_confirmed()
         with suppress(StoreError):

@@ -12,6 +12,7 @@ from party.opening import Party
 from party.sealing import HashingReader, unseal, unseal_bytes
 from party.spool import ReceivedChunks
 from party.transport import SealedPayload
+from party.turns import takes_long
 from store.errors import CommitmentError
 from store.payloads import SALT_BYTES
 from store.small_payloads import LARGEST_SMALL
@@ -82,6 +83,7 @@ class PayloadOpener:
     def _large(self, reference: PayloadReference, reader: HashingReader) -> None:
         if self._party.payloads.has(reference.commitment):
             return
+        takes_long()
         opened = self._chunks.opened_file(reference.commitment)
         try:
             unseal(reader, opened, self._party.identity.opens_with)

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -24,13 +25,16 @@ from party.pump import Pump
 from party.sealing import Sealed
 from party.spool import SealedPayloads
 from party.transport import chunk_parcels, envelope_parcel, fit_behind
+from party.turns import Turns, takes_long
 from store.entry import Delivery
 from store.errors import CommitmentError, PayloadMissingError
+from store.small_payloads import LARGEST_SMALL
 from store.transaction import LogTransaction
 
 PAGE = 200
 PARK_AFTER = 10_000
 LOOK_AGAIN_SECONDS = 30.0
+LOOK_SECONDS = 0.2
 # A commit for each confirm would hold up what is being said; one that is lost sends again.
 NOTE_WITHIN_SECONDS = 0.25
 MOST_UNNOTED = 100
@@ -46,7 +50,7 @@ log = structlog.get_logger()
 
 
 class Publisher:
-    """Sends what the log says is pending. One thread calls `step`."""
+    """Sends what the log says is pending. `step` is for one thread at a time."""
 
     def __init__(
         self, party: Party, endpoint: Endpoint, *, clock: Callable[[], float] = time.monotonic
@@ -60,14 +64,21 @@ class Publisher:
         self._log_has_grown = True
         self._swept = False
         self._confirmed: list[Sending] = []
+        self._tell: Callable[[], None] = lambda: None
         self._forget()
-        party.log.when_addressed(lambda: self._news.put(None))
+        party.log.when_addressed(self._hear_of_more)
 
-    def pump(self) -> Pump:
-        return Pump("publish", self.step, self._forget)
+    def join(self, turns: Turns) -> Pump:
+        """Work among the pumps that take turns."""
+        pump = Pump("publish", lambda: self.step(0.0), self._forget, LOOK_SECONDS)
+        self._tell = turns.add(pump)
+        return pump
 
-    def step(self, timeout: float = 0.2) -> None:
-        """Note what the broker answered, send what is due, then wait for news."""
+    def step(self, timeout: float = 0.2) -> bool:
+        """Note what the broker answered, send what is due; whether there is more to do at once.
+
+        Waits for news first, if there is none.
+        """
         answers = self._answers(timeout)
         self._settle(answers)
         idle = not answers and not self._log_has_grown
@@ -82,11 +93,23 @@ class Publisher:
         for lane in self._lanes.values():
             while lane.ready and lane.not_before <= now:
                 self._send(lane, lane.waiting.pop(0))
+        return not self._news.empty()
 
     def look_again(self) -> None:
         """Some deliveries are pending again; any thread may say so."""
         self._look_again_at = self._clock()
+        self._hear_of_more()
+
+    def _hear_of_more(self) -> None:
+        """On any thread: something is to be delivered."""
         self._news.put(None)
+        self._tell()
+
+    def _hear_answer(self, lane: Lane, sending: Sending, outcome: Outcome) -> None:
+        """On any thread. That all went well can wait, unless it keeps others waiting."""
+        self._news.put((sending, outcome))
+        if lane.waiting or outcome is not Outcome.CONFIRMED:
+            self._tell()
 
     def note_confirmed(self) -> None:
         """Write down in the log which deliveries are over."""
@@ -152,22 +175,24 @@ class Publisher:
         """Large payloads in chunks first, then the envelope; the answers come as news."""
         name, recipient, entry = self._party.name, delivery.recipient, delivery.entry
         sending = lane.begin(delivery)
+        if any(one.size > LARGEST_SMALL for one in entry.envelope.payloads):
+            takes_long()
         try:
             sealed = self._seal(entry.envelope, recipient)
         except (SealingError, PayloadMissingError, CommitmentError) as error:
             log.error("sealing_failed", recipient=recipient, error=str(error))  # noqa: TRY400
             sending.unanswered = 1
-            self._news.put((sending, Outcome.REFUSED))
+            self._hear_answer(lane, sending, Outcome.REFUSED)
             return
         if not fit_behind(sealed.values()):
             for file in sealed.values():
                 for parcel in chunk_parcels(name, recipient, entry.envelope.id, file):
-                    self._hand_over(sending, parcel)
-        self._hand_over(sending, envelope_parcel(name, recipient, entry, sealed))
+                    self._hand_over(lane, sending, parcel)
+        self._hand_over(lane, sending, envelope_parcel(name, recipient, entry, sealed))
 
-    def _hand_over(self, sending: Sending, parcel: Parcel) -> None:
+    def _hand_over(self, lane: Lane, sending: Sending, parcel: Parcel) -> None:
         sending.unanswered += 1
-        self._endpoint.send(parcel, lambda outcome: self._news.put((sending, outcome)))
+        self._endpoint.send(parcel, partial(self._hear_answer, lane, sending))
 
     def _seal(self, envelope: Envelope, recipient: str) -> dict[str, Sealed]:
         return {

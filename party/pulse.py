@@ -69,7 +69,7 @@ class Heart:
     ) -> None:
         self._path = pulse_file(folder, process)
         self._process = process
-        self._pumps = tuple(pumps)
+        self._pumps = pumps
         self._endpoint = endpoint
         self._since = format_time(datetime.now(UTC))
         self._due = 0.0

@@ -26,6 +26,7 @@ from party.opening import Party
 from party.pump import Pump
 from party.scoring_desk import ScoringDesk
 from party.tracks import Track, Tracks, begin_tracks, job_of
+from party.turns import Turns
 from party.work import do_work
 from store.entry import Entry
 from store.errors import (
@@ -39,6 +40,7 @@ from store.errors import (
 
 CURSOR = Track.REGULAR
 PAGE = 500
+LOOK_SECONDS = 0.2
 
 # Not the job's fault: wait and try again. Other errors of the store concern a payload.
 STORE_FAILURES = (
@@ -56,7 +58,7 @@ log = structlog.get_logger()
 
 
 class Reactor:
-    """Runs the handlers of one party on one track, or on all. One thread calls `step`.
+    """Runs the handlers of one party on one track, or on all; for one thread at a time.
 
     A job whose history makes no sense is left alone until the next start; the others go on. What
     came before a restoration was decided before it, and is not decided a second time.
@@ -70,10 +72,26 @@ class Reactor:
         self._decide = decide
         self._left_alone: set[str] = set()
         self._desk = ScoringDesk(party)
+        self._was_idle = False
         self.forget()
 
     def pump(self) -> Pump:
         return Pump(self._cursor, self.step, self.forget)
+
+    def join(self, turns: Turns) -> Pump:
+        """Work among the pumps that take turns."""
+        pump = Pump(self._cursor, self.turn, self.forget, LOOK_SECONDS)
+        self._party.log.when_appended(turns.add(pump))
+        return pump
+
+    def turn(self) -> bool:
+        """React to the next entry, if there is one; whether there was."""
+        is_told = bool(self._page) or self._party.log.known_head > self._position
+        found = (is_told or self._was_idle) and self.step_once()
+        if not found and self._was_idle:
+            self._save_cursor()
+        self._was_idle = not found
+        return found
 
     def step(self, timeout: float = 0.2) -> None:
         """React to the next entry, waiting for one if there is none."""

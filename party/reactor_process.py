@@ -16,6 +16,7 @@ from party.inner_pumps import InnerPumps
 from party.lock import running_alone
 from party.opening import open_party
 from party.pulse import REACTOR, Heart
+from party.pump import give_way
 from party.reactor import Decide
 from party.stopping import stop_signals
 from party.tracks import Track
@@ -79,6 +80,7 @@ def react(path: Path, decide: Decide, prepare: Callable[[], None] | None) -> Non
     """The process: reacts until it is told to stop or its link is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the link decides what Ctrl-C means
     sys.setswitchinterval(SWITCH_SECONDS)
+    give_way()
     if prepare is not None:
         prepare()
     try:

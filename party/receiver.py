@@ -17,13 +17,17 @@ from party.intake import Intake
 from party.opening import Party
 from party.pump import Pump
 from party.transport import take_apart
+from party.turns import Turns
 from store.errors import StoreError
+
+LOOK_SECONDS = 0.2
+MOST_UNACKNOWLEDGED = 16
 
 log = structlog.get_logger()
 
 
 class Receiver:
-    """Takes parcels from the endpoint into the log. One thread calls `step`."""
+    """Takes parcels from the endpoint into the log. `step` is for one thread at a time."""
 
     def __init__(
         self, party: Party, endpoint: Endpoint, heads: HeadsExchange | None = None
@@ -32,28 +36,45 @@ class Receiver:
         self._endpoint = endpoint
         self._heads = heads or HeadsExchange(party, endpoint, lambda: None)
         self._in_hand: Delivery | None = None
+        self._safe: list[Delivery] = []  # and not acknowledged yet
         self._intake: Intake | None = None
 
-    def pump(self) -> Pump:
-        return Pump("receive", self.step, self._forget)
+    def join(self, turns: Turns) -> Pump:
+        """Work among the pumps that take turns."""
+        pump = Pump("receive", lambda: self.step(0.0), self._forget, LOOK_SECONDS)
+        self._endpoint.when_delivered(turns.add(pump))
+        return pump
 
-    def step(self, timeout: float = 0.2) -> None:
-        """Deal with one delivery. After a StoreError the same one is dealt with again."""
+    def step(self, timeout: float = 0.2) -> bool:
+        """Deal with one delivery; whether there was one.
+
+        After a StoreError the same one is dealt with again.
+        """
         if self._intake is None:
             intake = Intake(self._party, self._heads.ask_again)
             intake.look_back()
             self._intake = intake
         self._intake.settle_refusals()
         if self._in_hand is None:
-            self._in_hand = self._endpoint.receive(timeout)
+            self._in_hand = self._endpoint.receive(0.0 if self._safe else timeout)
         if self._in_hand is None:
-            return
+            self._acknowledge()
+            return False
         refusal = self._take(self._intake, self._in_hand.parcel)
         delivery, self._in_hand = self._in_hand, None
         if refusal is None:
-            delivery.acknowledge()
+            self._safe.append(delivery)
+            if len(self._safe) == MOST_UNACKNOWLEDGED:
+                self._acknowledge()
         else:
             delivery.reject(str(refusal))
+        return True
+
+    def _acknowledge(self) -> None:
+        """Together, when there is nothing else to do: what a parcel leads to is more urgent."""
+        safe, self._safe = self._safe, []
+        for delivery in safe:
+            delivery.acknowledge()
 
     def _take(self, intake: Intake, parcel: Parcel) -> Reason | None:
         """None when the parcel is safe, else why it was refused."""

@@ -31,6 +31,7 @@ from party.reactor_process import LOOK_SECONDS, ReactorProcess
 from party.settings import broker_of
 from party.stopping import stop_signals
 from party.tracks import Track
+from party.turns import Turns
 
 STOP_SECONDS = 10.0
 
@@ -96,9 +97,9 @@ class PartyProcesses:
         self._party = party
         self._link = Link(party, endpoint)
         self._express = Reactor(party, decide, Track.EXPRESS)
-        self._pump = self._express.pump()
         self._rest = ReactorProcess(party.folder.path, decide, prepare)
-        self._heart = Heart(party.folder, LINK, (*self._link.pumps, self._pump), endpoint)
+        self._pumps = list(self._link.pumps)
+        self._heart = Heart(party.folder, LINK, self._pumps, endpoint)
         self._decides = False
         self._stack = ExitStack()
 
@@ -109,7 +110,7 @@ class PartyProcesses:
             self._link.start()
             stack.callback(self._link.stop)
             stack.callback(self._rest.stop)
-            stack.callback(self._pump.stop, STOP_SECONDS)
+            stack.callback(self._leave_express)
             self._begin_deciding()
             self._stack = stack.pop_all()
         return self
@@ -118,8 +119,17 @@ class PartyProcesses:
         """Not before the others have said how far they hold our own events."""
         if not self._decides and self._link.heads_agree.is_set():
             self._rest.start()
-            self._pump.start()
+            self._pumps.append(self._express.join(self._link.turns))
             self._decides = True
+
+    def _leave_express(self) -> None:
+        for pump in self._pumps[len(self._link.pumps) :]:
+            self._link.turns.remove(pump, STOP_SECONDS)
+
+    @property
+    def turns(self) -> Turns:
+        """For pumps of this process that a request passes through as well."""
+        return self._link.turns
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()

@@ -47,7 +47,8 @@ class Log:
         self._known_head = 0  # of what was appended or heard of here; the log may be longer
         self._looked_at = -math.inf
         self._newest = Newest()
-        self._listeners: list[Callable[[], None]] = []
+        self._of_appended: list[Callable[[], None]] = []
+        self._of_addressed: list[Callable[[], None]] = []
         self._bell = Doorbell(bells, self._hear) if bells else None
         self._closed = False
         try:
@@ -161,12 +162,18 @@ class Log:
                 )
         return True
 
-    def when_addressed(self, tell: Callable[[], None]) -> None:
-        """Call this, on any thread, when an event may have come that is to be delivered.
+    def when_appended(self, tell: Callable[[], None]) -> None:
+        """Call this, on any thread, when the log has grown; `tell` has to be quick."""
+        self._of_appended.append(tell)
+        if self._bell:
+            self._bell.listen()
 
-        `tell` has to be quick. What another process appended may always be one.
+    def when_addressed(self, tell: Callable[[], None]) -> None:
+        """As `when_appended`, when an event may have come that is to be delivered.
+
+        What another process appended may always be one.
         """
-        self._listeners.append(tell)
+        self._of_addressed.append(tell)
         if self._bell:
             self._bell.listen()
 
@@ -241,7 +248,9 @@ class Log:
         with self._appended:
             self._known_head = max(self._known_head, head)
             self._appended.notify_all()
-        for tell in self._listeners if addressed else ():
+        for tell in self._of_appended:
+            tell()
+        for tell in self._of_addressed if addressed else ():
             tell()
 
     def _hear(self) -> None:

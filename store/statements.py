@@ -9,6 +9,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     update,
@@ -61,8 +62,9 @@ TYPE_COUNTS_BETWEEN = (
     .where(EVENTS.c.position > bindparam("after"), EVENTS.c.position <= bindparam("up_to"))
     .group_by(EVENTS.c.type, EVENTS.c.source)
 )
+# No column of its own, or SQLite would go through everything that this issuer ever said.
 ENTRIES_OF_TYPE_AFTER = _ENTRIES.where(
-    EVENTS.c.source == bindparam("of_source"),
+    EVENTS.c.source.concat(literal_column("''")) == bindparam("of_source"),
     EVENTS.c.type == bindparam("of_type"),
     EVENTS.c.position > bindparam("after"),
 )

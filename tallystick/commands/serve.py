@@ -55,7 +55,7 @@ def serve(
         stack.callback(endpoint.close)
         running = PartyProcesses(party, endpoint, configure_running_log)
         stack.enter_context(running)
-        service = ScoreService(party)
+        service = ScoreService(party, running.turns)
         service.start()
         stack.callback(service.stop)
         address = stack.enter_context(web_server(web_application(service, token), host, port))

@@ -107,16 +107,11 @@ class QueueConsumer:
     ) -> None:
         try:
             asked = ScoreRequest.model_validate_json(body)
-            future = self._service.ask(asked.wish())
-        except (ValidationError, RequestError) as error:
-            detail = str(error) if isinstance(error, RequestError) else "not a request for scores"
-            refusal = Refusal(error="refused", detail=detail).model_dump(exclude_none=True)
-            self._reply(channel, method, properties, {"status": 409, **refusal})
+        except ValidationError:
+            refused = _refused("not a request for scores")
+            self._reply(channel, method, properties, refused)
             return
-        except StoreError:
-            channel.basic_nack(method.delivery_tag, requeue=True)
-            return
-        future.add_done_callback(
+        self._service.ask(asked.wish()).add_done_callback(
             functools.partial(self._answered, channel, method, properties, asked.threshold)
         )
 
@@ -128,11 +123,16 @@ class QueueConsumer:
         threshold: float | None,
         future: "Future[Answer]",
     ) -> None:
-        """On the thread that follows the log: the reply is left to the one of the connection."""
+        """On the service's thread: the reply is left to the one of the connection."""
         if future.cancelled() or self._connection is None:
             return
-        status, document = reply_to(future.result(), threshold)
-        told = {"status": status, **document}
+        try:
+            status, document = reply_to(future.result(), threshold)
+            told = {"status": status, **document}
+        except RequestError as error:
+            told = _refused(str(error))
+        except StoreError:
+            told = None
         send = functools.partial(self._reply, channel, method, properties, told)
         if self._connection.is_open:
             self._connection.add_callback_threadsafe(send)
@@ -142,10 +142,14 @@ class QueueConsumer:
         channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
         properties: pika.BasicProperties,
-        document: dict[str, Any],
+        document: dict[str, Any] | None,
     ) -> None:
+        """None: nothing can be said now, and the request comes again."""
         if not channel.is_open:
             return  # the request comes again on the next connection
+        if document is None:
+            channel.basic_nack(method.delivery_tag, requeue=True)
+            return
         if properties.reply_to:
             channel.basic_publish(
                 "",
@@ -156,3 +160,8 @@ class QueueConsumer:
                 ),
             )
         channel.basic_ack(method.delivery_tag)
+
+
+def _refused(detail: str) -> dict[str, Any]:
+    refusal = Refusal(error="refused", detail=detail)
+    return {"status": 409, **refusal.model_dump(exclude_none=True)}

@@ -1,87 +1,102 @@
 """Requests of business systems, answered from the party's own log."""
 
 import threading
-from concurrent.futures import Future
-
-import structlog
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from events.catalogue import CATALOGUE
 from events.predictions import PredictionCompleted, PredictionRejected
 from handlers.history import History
+from party.errors import RequestError
 from party.jobs import FollowedHistories
 from party.opening import Party
 from party.predicting import Answer, Wish, answer_of, request_prediction
 from party.pump import Pump
+from party.turns import Turns, takes_long
+from store.errors import StoreError
 
 ENDS = {PredictionCompleted.type_name(), PredictionRejected.type_name()}
-
-log = structlog.get_logger()
+LOOK_SECONDS = 0.2
+FEW = 100  # customers; more take long
 
 
 class ScoreService:
-    """Asks for predictions and hands each answer to who waits for it; for several threads.
+    """Asks for predictions and hands each answer to who waits for it.
 
-    Between `start` and `stop` one thread follows the log.
+    Between `start` and `stop` it has its turns with the other pumps that a request passes through.
     """
 
-    def __init__(self, party: Party) -> None:
-        self._party = party
+    def __init__(self, party: Party, turns: Turns) -> None:
+        self._party, self._turns = party, turns
         self._models = FollowedHistories(party.log)
         self._position = party.log.head()
+        self._wishes: deque[tuple[Wish, Future[Answer]]] = deque()
         self._waiting: dict[str, Future[Answer]] = {}
-        self._early: dict[str, Answer] = {}
-        self._changing = threading.Lock()
-        self._asking = threading.Lock()
-        self._pump = Pump("serve", self._step)
+        self._pump = Pump("serve", self._step, pause=LOOK_SECONDS)
+        self._closing = threading.Lock()
+        self._is_open = False
 
     @property
     def party(self) -> Party:
         return self._party
 
     def start(self) -> None:
-        self._pump.start()
+        self._tell = self._turns.add(self._pump)
+        self._is_open = True
+        self._party.log.when_appended(self._tell)
 
     def stop(self) -> None:
-        self._pump.stop(timeout=5)
-        with self._changing:
-            waiting = list(self._waiting.values())
-            self._waiting.clear()
-        for future in waiting:
+        with self._closing:
+            self._is_open = False
+        self._turns.remove(self._pump, timeout=5)
+        for future in (*(future for _, future in self._wishes), *self._waiting.values()):
             future.cancel()
 
     def ask(self, wish: Wish) -> "Future[Answer]":
-        """The answer to come. Raises RequestError and StoreError before anything is said."""
-        with self._asking:
-            job = request_prediction(self._party, wish, self._models.history(wish.model_id))
+        """The answer to come; from any thread.
+
+        It raises RequestError and StoreError where nothing was said.
+        """
         future: Future[Answer] = Future()
-        with self._changing:
-            if (answer := self._early.pop(job, None)) is None:
-                self._waiting[job] = future
+        with self._closing:
+            if not self._is_open:
+                future.cancel()
                 return future
-        future.set_result(answer)
+            self._wishes.append((wish, future))
+        self._tell()
         return future
 
-    def _step(self) -> None:
-        if not self._party.log.wait_for_entries(self._position, 0.2):
-            return
+    def _step(self) -> bool:
+        """Give the answers that there are, and ask for one more; whether there was a wish."""
         for entry in self._party.log.follow(self._position):
-            envelope = entry.envelope
             self._position = entry.position
-            if envelope.type not in ENDS:
-                continue
-            fact = CATALOGUE.read(envelope)
-            answer = answer_of(self._party, History(fact.job, [fact]))
-            if answer is not None:
-                self._give(fact.job, answer)
+            if entry.envelope.type in ENDS:
+                fact = CATALOGUE.read(entry.envelope)
+                self._give(fact.job, answer_of(self._party, History(fact.job, [fact])))
+        if not self._wishes:
+            return False
+        wish, future = self._wishes.popleft()
+        if len(wish.ids) > FEW:
+            takes_long()
+        try:
+            job = request_prediction(self._party, wish, self._models.history(wish.model_id))
+        except (RequestError, StoreError) as error:
+            _fail(future, error)
+        except Exception as fault:
+            _fail(future, fault)
+            raise
+        else:
+            self._waiting[job] = future
+        return True
 
-    def _give(self, job: str, answer: Answer) -> None:
-        """An end that comes before its asker waits is kept for a moment."""
-        with self._changing:
-            future = self._waiting.pop(job, None)
-            if future is None:
-                self._early[job] = answer
-                while len(self._early) > 1000:
-                    self._early.pop(next(iter(self._early)))
-                return
-        if not future.cancelled():
-            future.set_result(answer)
+    def _give(self, job: str, answer: Answer | None) -> None:
+        future = self._waiting.pop(job, None)
+        if answer is not None and future is not None:
+            with suppress(InvalidStateError):  # nobody waits any more
+                future.set_result(answer)
+
+
+def _fail(future: "Future[Answer]", error: Exception) -> None:
+    with suppress(InvalidStateError):
+        future.set_exception(error)

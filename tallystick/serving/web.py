@@ -62,15 +62,14 @@ def web_application(service: ScoreService, token: str) -> Starlette:
 
 
 async def _answer(service: ScoreService, asked: ScoreRequest) -> Answer:
+    future = service.ask(asked.wish())
     try:
-        future = await run_in_threadpool(service.ask, asked.wish())
+        return await asyncio.wrap_future(future)
     except RequestError as error:
         raise RefusedError(409, "refused", str(error)) from None
     except StoreError:
         detail = "the party's log cannot be written now"
         raise RefusedError(503, "unavailable", detail) from None
-    try:
-        return await asyncio.wrap_future(future)
     except asyncio.CancelledError:
         if not future.cancelled():
             raise

@@ -83,6 +83,18 @@ def test_a_party_without_a_queue_cannot_be_reached(bank: Endpoint) -> None:
     assert send(bank, parcel(bank.name, "nobody")) is Outcome.UNROUTABLE
 
 
+def test_who_wants_to_know_is_told_of_deliveries(bank: Endpoint, partner: Endpoint) -> None:
+    told = Event()
+    partner.when_delivered(told.set)
+    send(bank, parcel(bank.name, partner.name))
+    assert told.wait(PATIENCE)
+    taken = receive(partner)
+    told.clear()
+    taken.requeue()
+    assert told.wait(PATIENCE)
+    receive(partner).acknowledge()
+
+
 def test_parcels_wait_for_a_recipient_that_is_away(bus: Bus, bank: Endpoint) -> None:
     bus.endpoint(bus.partner).close()
 

@@ -37,6 +37,9 @@ class ScriptedEndpoint:
     def receive(self, timeout: float) -> Delivery | None:
         return None
 
+    def when_delivered(self, tell: Callable[[], None]) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

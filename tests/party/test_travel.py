@@ -9,6 +9,7 @@ from bus.memory import Disturbance, MemoryBroker
 from events.preparation import FeaturesPrepared
 from events.vocabulary import PRIVATE_STREAM
 from party.opening import Party
+from party.receiver import MOST_UNACKNOWLEDGED
 from party.running import RunningParty
 from party.transport import CHUNK_BYTES
 from store.errors import PayloadMissingError
@@ -168,6 +169,25 @@ def test_threads_do_what_turning_by_hand_does(parties: dict[str, Party]) -> None
     for party in running:
         party.stop()
     assert not any(reasons(party) for party in parties.values())
+
+
+def test_parcels_are_acknowledged_together_when_there_is_nothing_else_to_do(
+    parties: dict[str, Party],
+) -> None:
+    broker = MemoryBroker()
+    bank, partner = Node(parties["bank"], broker), Node(parties["partner"], broker)
+    asked = request(parties["bank"])
+    for _ in range(2 * MOST_UNACKNOWLEDGED):
+        say(parties["bank"], FeaturesPrepared(variables=1, columns=1), cause=asked.envelope.id)
+    for _ in range(10):
+        bank.publish()
+    waiting = []
+    for _ in range(2 * MOST_UNACKNOWLEDGED + 2):
+        partner.receive(1)
+        waiting.append(len(partner.endpoint.unsettled))
+    assert waiting[:3] == [1, 2, 3]
+    assert max(waiting) == MOST_UNACKNOWLEDGED - 1
+    assert waiting[-1] == 0
 
 
 def test_several_jobs_do_not_mix(parties: dict[str, Party]) -> None:

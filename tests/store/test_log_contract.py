@@ -1,15 +1,17 @@
 """What every log promises, on SQLite and on PostgreSQL (requirement D2)."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from events.envelope import Envelope, digest_of
@@ -22,6 +24,7 @@ from store import (
     StoreBusyError,
     StoreClosedError,
     StoreError,
+    statements,
 )
 from tests.envelopes import Issuer
 from tests.store.writer import EVENTS_EACH, append_three
@@ -104,6 +107,27 @@ def test_streams_and_jobs_are_read_apart(log: Log) -> None:
     assert head is not None
     assert (head.sequence, head.time) == (1, first[1].time)
     assert head.digest == digest_of(first[1].canonical_bytes())
+
+
+def test_what_somebody_said_of_a_type_is_read_behind_a_position(log: Log) -> None:
+    bank, partner = Issuer("bank"), Issuer("partner")
+    said = [append(log, one.says(RoundCompleted(round=1))) for one in (bank, partner, bank, bank)]
+    kind = RoundCompleted.type_name()
+    assert [one.position for one in log.said_after("bank", kind, said[0])] == [said[2], said[3]]
+    assert log.said_after("bank", kind, said[3]) == []
+    assert log.said_after("bank", "RoundStarted", 0) == []
+
+
+def test_the_end_of_a_long_log_is_read_without_its_beginning(tmp_path: Path) -> None:
+    """Whatever asks for what came behind a position must not go through all that came before."""
+    with closing(Log(f"sqlite:///{tmp_path / 'log.sqlite'}")):
+        pass
+    with closing(sqlite3.connect(tmp_path / "log.sqlite")) as connection:
+        for statement in (statements.ENTRIES_OF_TYPE_AFTER, statements.ENTRIES_AFTER):
+            compiled = str(statement.compile(dialect=sqlite.dialect()))
+            nothing = [0] * compiled.count("?")
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled}", nothing)
+            assert "USING INTEGER PRIMARY KEY (rowid>?)" in str(plan.fetchall())
 
 
 def test_a_rolled_back_transaction_leaves_nothing_and_no_hole(log: Log) -> None:

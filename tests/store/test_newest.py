@@ -79,6 +79,16 @@ def test_only_what_is_to_be_delivered_is_told(log: Log) -> None:
     assert len(told) == 1
 
 
+def test_whoever_follows_the_log_is_told_of_everything(log: Log) -> None:
+    told: list[int] = []
+    log.when_appended(lambda: told.append(log.known_head))
+    append_for(log, Issuer("bank"))
+    append_for(log, Issuer("partner"), "bank")
+    with log.transaction() as transaction:
+        transaction.move_cursor("react", 1)
+    assert told == [1, 2]
+
+
 def test_what_others_appended_in_between_is_told_as_well(log: Log, log_url: str) -> None:
     told: list[None] = []
     log.when_addressed(lambda: told.append(None))

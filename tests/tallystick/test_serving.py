@@ -20,6 +20,7 @@ from learning.binning import learn_bins
 from party.model_keeping import convert_document, retire
 from party.opening import Party, open_party
 from party.running import RunningParty
+from party.turns import Turns
 from scoring.models.linear import BinnedTerm, LinearModel
 from tallystick.errors import ServingError
 from tallystick.serving.queue import QUEUE, serving_queue
@@ -67,14 +68,17 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Part
 
 @pytest.fixture(scope="module")
 def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
-    service = ScoreService(parties["bank"])
+    turns = Turns()
+    service = ScoreService(parties["bank"], turns)
     service.start()
+    turns.start()
     with (
         web_server(web_application(service, TOKEN), "127.0.0.1", 0) as address,
         httpx.Client(base_url=address, timeout=60) as client,
     ):
         yield client
     service.stop()
+    turns.stop()
 
 
 def business_url(rabbitmq: PrivateBroker) -> str:
@@ -156,8 +160,10 @@ def test_requests_in_a_queue_are_answered_where_they_say(
     parties: dict[str, Party], rabbitmq: PrivateBroker
 ) -> None:
     """A business system that uses a broker gets what HTTP would say, and a bad one a reason."""
-    service = ScoreService(parties["bank"])
+    turns = Turns()
+    service = ScoreService(parties["bank"], turns)
     service.start()
+    turns.start()
     asked = {
         "good": json.dumps({"model": "spring", "ids": ["1050", "999"]}),
         "bad": '{"model": 1}',
@@ -177,6 +183,7 @@ def test_requests_in_a_queue_are_answered_where_they_say(
             if len(replies) == len(asked):
                 break
     service.stop()
+    turns.stop()
     assert replies["good"]["status"] == 200
     assert [one["status"] for one in replies["good"]["results"]] == [
         "scored",
