@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from handlers.alignment import handles_of
+from party.turns import takes_long
 from scoring.engines.engine import Engine, Prepared
 from scoring.features import SAMPLE_ID, column
 from scoring.tables import Column, ColumnType, Table
@@ -63,6 +64,7 @@ class HandleIndex:
 
     def _extend(self, key: bytes, table: Table) -> None:
         """Add who is new, all of them or none."""
+        takes_long()
         began = self._clock()
         batches = _hashed(key, self._own_ids())
         first = list(islice(batches, 1))  # before the engine waits: it may be that of the ids too

@@ -55,10 +55,8 @@ class Receiver:
             intake.look_back()
             self._intake = intake
         self._intake.settle_refusals()
+        self._in_hand = self._in_hand or self._next(timeout)
         if self._in_hand is None:
-            self._in_hand = self._endpoint.receive(0.0 if self._safe else timeout)
-        if self._in_hand is None:
-            self._acknowledge()
             return False
         refusal = self._take(self._intake, self._in_hand.parcel)
         delivery, self._in_hand = self._in_hand, None
@@ -69,6 +67,12 @@ class Receiver:
         else:
             delivery.reject(str(refusal))
         return True
+
+    def _next(self, timeout: float) -> Delivery | None:
+        if self._safe and (delivery := self._endpoint.receive(0.0)):
+            return delivery
+        self._acknowledge()
+        return self._endpoint.receive(timeout)
 
     def _acknowledge(self) -> None:
         """Together, when there is nothing else to do: what a parcel leads to is more urgent."""

@@ -26,10 +26,12 @@ from party.customer_scores import CustomerScores, open_scores
 from party.handle_index import HandleIndex
 from party.jobs import FollowedHistories
 from party.opening import Party
+from party.turns import takes_long
 from scoring.models import ScoringModel
 from scoring.texts import Texts
 
 MOST_MODELS = 100
+FEW = 100  # customers; more take long
 MANY = 100_000  # customers, whose ids are kept in less memory than Python's own texts take
 
 
@@ -56,6 +58,8 @@ class ScoringDesk:
         Raises ScoringError, SettingsError and SourceError, after which everything is opened anew.
         """
         terms = history.one(PredictionRequested).event.terms
+        if terms.rows > FEW:
+            takes_long()
         model = self._models.history(terms.model_id)
         rows = self._rows_within_hour(terms)
         try:
@@ -133,5 +137,6 @@ class ScoringDesk:
 
     def _opened(self) -> CustomerScores:
         if self._source is None:
+            takes_long()
             self._source = self._open(self._party)
         return self._source
