@@ -25,7 +25,7 @@ from party.pump import Pump
 from party.sealing import Sealed
 from party.spool import SealedPayloads
 from party.transport import chunk_parcels, envelope_parcel, fit_behind
-from party.turns import Turns, takes_long
+from party.turns import LOOK_SECONDS, Turns, takes_long
 from store.entry import Delivery
 from store.errors import CommitmentError, PayloadMissingError
 from store.small_payloads import LARGEST_SMALL
@@ -34,7 +34,6 @@ from store.transaction import LogTransaction
 PAGE = 200
 PARK_AFTER = 10_000
 LOOK_AGAIN_SECONDS = 30.0
-LOOK_SECONDS = 0.2
 # A commit for each confirm would hold up what is being said; one that is lost sends again.
 NOTE_WITHIN_SECONDS = 0.25
 MOST_UNNOTED = 100

@@ -26,7 +26,7 @@ from party.opening import Party
 from party.pump import Pump
 from party.scoring_desk import ScoringDesk
 from party.tracks import Track, Tracks, begin_tracks, job_of
-from party.turns import Turns
+from party.turns import LOOK_SECONDS, Turns
 from party.work import do_work
 from store.entry import Entry
 from store.errors import (
@@ -40,7 +40,6 @@ from store.errors import (
 
 CURSOR = Track.REGULAR
 PAGE = 500
-LOOK_SECONDS = 0.2
 
 # Not the job's fault: wait and try again. Other errors of the store concern a payload.
 STORE_FAILURES = (

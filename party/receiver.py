@@ -17,10 +17,9 @@ from party.intake import Intake
 from party.opening import Party
 from party.pump import Pump
 from party.transport import take_apart
-from party.turns import Turns
+from party.turns import LOOK_SECONDS, Turns
 from store.errors import StoreError
 
-LOOK_SECONDS = 0.2
 MOST_UNACKNOWLEDGED = 16
 
 log = structlog.get_logger()

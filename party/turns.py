@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from party.pump import Pump
 
+LOOK_SECONDS = 0.2  # between two turns of a pump that nobody tells of anything
 PATIENCE_SECONDS = 0.2  # with a turn that did not say that it takes long
 
 _here = threading.local()

@@ -13,11 +13,10 @@ from party.jobs import FollowedHistories
 from party.opening import Party
 from party.predicting import Answer, Wish, answer_of, request_prediction
 from party.pump import Pump
-from party.turns import Turns, takes_long
+from party.turns import LOOK_SECONDS, Turns, takes_long
 from store.errors import StoreError
 
 ENDS = {PredictionCompleted.type_name(), PredictionRejected.type_name()}
-LOOK_SECONDS = 0.2
 FEW = 100  # customers; more take long
 
 
