@@ -14,6 +14,7 @@ from sqlglot import exp
 from events.predictions import Way
 from party.opening import Party
 from party.samples import open_samples
+from party.turns import takes_long
 from scoring.engines.engine import Engine
 from scoring.errors import EngineUnavailableError, MissingTableError, ModelTableError
 from scoring.features import SAMPLE_ID, column
@@ -119,6 +120,7 @@ class CustomerScores:
             return
         fingerprint = source.fingerprint()
         if fingerprint is not None and fingerprint != self._loaded:
+            takes_long()
             with contextlib.suppress(EngineUnavailableError), LOADING:
                 load_raw(self._samples)  # or, while others have the engine, only what is asked for
                 self._loaded = fingerprint

@@ -14,6 +14,8 @@ from party.receiver import Receiver
 from party.turns import Turns
 from store.errors import StoreError
 
+STOP_SECONDS = 1.0  # for others that take turns, and had their time to end
+
 
 class Link:
     """Threads that send and receive until `stop`; what they have not finished they repeat."""
@@ -26,11 +28,8 @@ class Link:
         self.heads_agree = heads.agree
         self.turns = Turns()
         self._heads = heads.pump()
-        self.pumps = (
-            self._publisher.join(self.turns),
-            self._receiver.join(self.turns),
-            self._heads,
-        )
+        self._taking_turns = (self._publisher.join(self.turns), self._receiver.join(self.turns))
+        self.pumps = (*self._taking_turns, self._heads)
 
     def start(self) -> None:
         self.turns.start()
@@ -41,10 +40,12 @@ class Link:
         self.turns.ask_to_stop()
         self._heads.stopping.set()
         self._endpoint.close()  # wakes a pump that waits for the broker
-        self.turns.stop()
+        for pump in self._taking_turns:
+            self.turns.remove(pump)
+        self.turns.stop(STOP_SECONDS)
         self._heads.stop()
         with suppress(StoreError):  # what is not noted is sent once more
-            self._publisher.note_confirmed()
+            self._publisher.finish()
         with suppress(StoreError):
             self._receiver.settle_refusals()
 

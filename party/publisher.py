@@ -122,6 +122,12 @@ class Publisher:
         for sending in confirmed:
             self._close(sending.delivery)
 
+    def finish(self) -> None:
+        """Nothing more is sent: write down what has arrived."""
+        answers = self._answers(0.0)
+        self._settle([one for one in answers if one[1] is Outcome.CONFIRMED])
+        self.note_confirmed()
+
     def _forget(self) -> None:
         """Start again from the log; answers still to come are for nobody."""
         self._lanes: dict[str, Lane] = {}

@@ -36,7 +36,9 @@ class _Place:
 
     def is_ready(self, now: float) -> bool:
         """News is no reason to try again at once what has just failed."""
-        return not self.taken and (now >= self.at or (self.due and not self.pump.failing))
+        if self.taken or self.pump.ended:
+            return False
+        return now >= self.at or (self.due and not self.pump.failing)
 
 
 class Turns:
@@ -152,8 +154,7 @@ class Turns:
         with self._lock:
             place.taken = False
             place.at = math.inf if pause is None else time.monotonic() + pause
-            if pause is None:
-                place.due, place.pump.ended = False, True
+            place.pump.ended = pause is None
             if place in self._places:
                 self._places.remove(place)
                 self._places.append(place)

@@ -31,6 +31,7 @@ from tallystick.serving.service import ScoreService
 QUEUE = "tallystick.scores"
 PREFETCH = 64
 LONGEST_PAUSE = 10.0
+AGAIN_SECONDS = 1.0  # before what cannot be asked now comes again
 
 log = structlog.get_logger()
 
@@ -133,6 +134,8 @@ class QueueConsumer:
             told = _refused(str(error))
         except StoreError:
             told = None
+        except ServingError as error:
+            told = _refused(str(error), 500, "internal")
         send = functools.partial(self._reply, channel, method, properties, told)
         if self._connection.is_open:
             self._connection.add_callback_threadsafe(send)
@@ -148,7 +151,9 @@ class QueueConsumer:
         if not channel.is_open:
             return  # the request comes again on the next connection
         if document is None:
-            channel.basic_nack(method.delivery_tag, requeue=True)
+            if self._connection is not None:
+                again = functools.partial(channel.basic_nack, method.delivery_tag, requeue=True)
+                self._connection.call_later(AGAIN_SECONDS, again)
             return
         if properties.reply_to:
             channel.basic_publish(
@@ -162,6 +167,6 @@ class QueueConsumer:
         channel.basic_ack(method.delivery_tag)
 
 
-def _refused(detail: str) -> dict[str, Any]:
-    refusal = Refusal(error="refused", detail=detail)
-    return {"status": 409, **refusal.model_dump(exclude_none=True)}
+def _refused(detail: str, status: int = 409, error: str = "refused") -> dict[str, Any]:
+    refusal = Refusal(error=error, detail=detail)
+    return {"status": status, **refusal.model_dump(exclude_none=True)}

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from party.errors import RequestError
 from party.predicting import Answer
 from store.errors import StoreError
+from tallystick.errors import ServingError
 from tallystick.model_views import model_states
 from tallystick.serving.documents import Refusal, ScoreRequest, reply_to
 from tallystick.serving.service import ScoreService
@@ -70,6 +71,8 @@ async def _answer(service: ScoreService, asked: ScoreRequest) -> Answer:
     except StoreError:
         detail = "the party's log cannot be written now"
         raise RefusedError(503, "unavailable", detail) from None
+    except ServingError as error:
+        raise RefusedError(500, "internal", str(error)) from None
     except asyncio.CancelledError:
         if not future.cancelled():
             raise

@@ -159,6 +159,7 @@ def test_a_pump_that_fails_waits_whatever_is_told_and_the_others_go_on(team: Tea
 def test_a_pump_that_has_ended_gets_no_turn_and_is_not_alive(team: Team) -> None:
     team.give("receive", "is over", "never")
     until(lambda: not team.workers["receive"].pump.alive)
+    team.tell["receive"]()
     team.give("react", "goes on")
     until(lambda: team.done == ["react: goes on"])
     assert team.workers["react"].pump.alive

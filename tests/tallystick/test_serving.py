@@ -16,19 +16,25 @@ from bus import MemoryBroker
 from bus.link import connection_parameters
 from bus.settings import broker_settings
 from events.vocabulary import Role
+from handlers.history import History
 from learning.binning import learn_bins
 from party.model_keeping import convert_document, retire
 from party.opening import Party, open_party
+from party.predicting import Wish, request_prediction
 from party.running import RunningParty
 from party.turns import Turns
 from scoring.models.linear import BinnedTerm, LinearModel
+from store.entry import Entry
+from store.errors import StoreBusyError
 from tallystick.errors import ServingError
+from tallystick.serving import service
 from tallystick.serving.queue import QUEUE, serving_queue
 from tallystick.serving.server import web_server
 from tallystick.serving.service import ScoreService
 from tallystick.serving.token import token_in
 from tallystick.serving.web import web_application
 from tests.brokers import PrivateBroker
+from tests.party.federation import until
 from tests.tallystick.federations import make_federation
 
 TOKEN = "a token that is long enough"
@@ -69,15 +75,15 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Part
 @pytest.fixture(scope="module")
 def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
     turns = Turns()
-    service = ScoreService(parties["bank"], turns)
-    service.start()
+    door = ScoreService(parties["bank"], turns)
+    door.start()
     turns.start()
     with (
-        web_server(web_application(service, TOKEN), "127.0.0.1", 0) as address,
+        web_server(web_application(door, TOKEN), "127.0.0.1", 0) as address,
         httpx.Client(base_url=address, timeout=60) as client,
     ):
         yield client
-    service.stop()
+    door.stop()
     turns.stop()
 
 
@@ -161,8 +167,8 @@ def test_requests_in_a_queue_are_answered_where_they_say(
 ) -> None:
     """A business system that uses a broker gets what HTTP would say, and a bad one a reason."""
     turns = Turns()
-    service = ScoreService(parties["bank"], turns)
-    service.start()
+    door = ScoreService(parties["bank"], turns)
+    door.start()
     turns.start()
     asked = {
         "good": json.dumps({"model": "spring", "ids": ["1050", "999"]}),
@@ -171,7 +177,7 @@ def test_requests_in_a_queue_are_answered_where_they_say(
     }
     replies: dict[str, Any] = {}
     url = business_url(rabbitmq)
-    with serving_queue(service, url), _connection(url) as connection:
+    with serving_queue(door, url), _connection(url) as connection:
         channel = connection.channel()
         answers = channel.queue_declare("tallystick.replies", exclusive=True).method.queue
         for name, body in asked.items():
@@ -182,7 +188,7 @@ def test_requests_in_a_queue_are_answered_where_they_say(
             replies[properties.correlation_id] = json.loads(body)
             if len(replies) == len(asked):
                 break
-    service.stop()
+    door.stop()
     turns.stop()
     assert replies["good"]["status"] == 200
     assert [one["status"] for one in replies["good"]["results"]] == [
@@ -195,6 +201,49 @@ def test_requests_in_a_queue_are_answered_where_they_say(
         "detail": "not a request for scores",
     }
     assert "has no model autumn" in replies["unknown"]["detail"]
+
+
+def test_nobody_waits_for_a_log_that_cannot_be_read(
+    client: httpx.Client, parties: dict[str, Party], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> list[Entry]:
+        raise StoreBusyError("the log cannot be read now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parties["bank"].log, "follow", unreadable)
+        for _ in range(3):
+            response = ask(client)
+            assert (response.status_code, response.json()["error"]) == (503, "unavailable")
+    until(lambda: ask(client).status_code == 200)
+
+
+def test_a_fault_in_one_request_is_not_felt_by_the_others(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    true_request = request_prediction
+
+    def sometimes(party: Party, wish: Wish, model: History | None = None) -> str:
+        if wish.threshold == 0.75:
+            raise ZeroDivisionError("of the ids 1050 and 1051")
+        return true_request(party, wish, model)
+
+    monkeypatch.setattr(service, "request_prediction", sometimes)
+    response = ask(client, threshold=0.75)
+    assert (response.status_code, response.json()["error"]) == (500, "internal")
+    assert ask(client).status_code == 200
+    told = capsys.readouterr().out
+    assert "asking_failed" in told
+    assert "1050" not in told
+
+
+def test_whoever_still_waits_is_told_when_it_stops(parties: dict[str, Party]) -> None:
+    """Given a service whose turns never come, as everything else takes long."""
+    late = ScoreService(parties["bank"], Turns())
+    late.start()
+    waiting = late.ask(Wish("spring", ("1050",)))
+    late.stop()
+    assert waiting.cancelled()
+    assert late.ask(Wish("spring", ("1050",))).cancelled()
 
 
 def test_what_a_party_refuses_is_told_with_its_name(
