@@ -64,7 +64,7 @@ class Pump:
         thread.start()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Finish the step under way, then end."""
+        """On a thread of its own: finish the step under way, then end."""
         self.stopping.set()
         for thread in self.carriers:
             thread.join(timeout)

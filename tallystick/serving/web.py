@@ -15,11 +15,10 @@ from store.errors import StoreError
 from tallystick.errors import ServingError
 from tallystick.model_views import model_states
 from tallystick.serving.documents import Refusal, ScoreRequest, reply_to
-from tallystick.serving.service import ScoreService
+from tallystick.serving.service import FEW, ScoreService
 from tallystick.serving.token import is_shown
 
 MOST_BYTES = 16 * 1024 * 1024
-FEW = 100
 
 
 class RefusedError(Exception):

@@ -203,5 +203,16 @@ def test_nothing_begins_after_the_stop(team: Team) -> None:
     assert not any(worker.pump.alive for worker in team.workers.values())
 
 
-def test_a_pump_of_its_own_thread_may_take_long() -> None:
-    takes_long()  # means nothing here
+def test_a_pump_of_its_own_thread_may_take_long_and_goes_on() -> None:
+    steps: list[int] = []
+
+    def step() -> None:
+        takes_long()
+        steps.append(threading.get_ident())
+
+    pump = Pump("react", step, pause=0.001)
+    pump.start()
+    until(lambda: len(steps) > 2)
+    assert pump.alive
+    pump.stop(PATIENCE)
+    assert len(set(steps)) == 1
