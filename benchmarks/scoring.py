@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import statistics
 import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -40,8 +41,7 @@ from scoring.errors import ScoringError
 from tallystick.terminal import note, say, show_table
 
 WHOLE, BATCHES = "pandas, whole table", "Arrow batches"
-SQLITE_FILE = "scoring.sqlite"
-FILES = {"duckdb": "duckdb:///scoring.duckdb", "sqlite": f"sqlite:///{SQLITE_FILE}"}
+FILES = {"duckdb": "scoring.duckdb", "sqlite": "scoring.sqlite"}
 SERVERS = ("postgresql", "hive")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -107,7 +107,7 @@ def _one_size(
     }
     if "sqlite" in engines:
         note(f"{options.look_ups:,} single look-ups, twice")
-        single = _alone(look_ups, data, SQLITE_FILE, options.look_ups)
+        single = _alone(look_ups, data, FILES["sqlite"], options.look_ups)
         _show_look_ups(rows, single)
         document["single_milliseconds"] = {
             name: {"p50": p50, "p99": p99} for name, (p50, p99) in single.items()
@@ -133,19 +133,24 @@ def _measure_all(
     loading: Mapping[str, float],
     options: argparse.Namespace,
 ) -> dict[str, Figures]:
-    """All ways in turn, as often as asked: what else the machine does falls on all of them."""
+    """All ways in turn, as often as asked, another one first each time.
+
+    What else the machine does falls on all of them, and so does what a way leaves behind.
+    """
     whole = find_spec("pandas") and not options.no_pandas
     ways: dict[str, Way] = {WHOLE: whole_table} if whole else {}
     ways[BATCHES] = arrow_batches
     for name, settings in engines.items():
         if name == "duckdb":
             ways["duckdb, Parquet file"] = partial(duckdb_file, settings)
-        ways[f"{name}, table"] = partial(engine_table, settings)
+        ways[f"{name}, table"] = partial(engine_table, settings, FILES.get(name))
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    names = deque(ways)
     for _ in range(options.repeats):
-        for name, way in ways.items():
+        for name in names:
             note(f"{name}: scoring")
-            measured[name].append(_alone(measure, way, data))
+            measured[name].append(_alone(measure, ways[name], data))
+        names.rotate(-1)
     figures = {}
     for name, runs in measured.items():
         seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
@@ -199,7 +204,7 @@ def _check_urls(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
 
 def _engines(options: argparse.Namespace, servers: Servers) -> dict[str, EngineSettings]:
     """Those asked for, or all that there are."""
-    known = {name: EngineSettings(url=url) for name, url in FILES.items()}
+    known = {name: EngineSettings(url=f"{name}:///{file}") for name, file in FILES.items()}
     if options.postgresql:
         known["postgresql"] = EngineSettings(url=options.postgresql)
     if options.hive:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.linear_model import LogisticRegression
 
 from benchmarks.workload import BenchmarkError
 from scoring.features import SAMPLE_ID
@@ -59,12 +58,16 @@ class Data:
         return read_model_file(self.model, model_id=MODEL_ID, feature_names=FEATURES)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.features) as file:
-            yield from file.iter_batches(BATCH_ROWS)
+        """A row group at a time: `iter_batches` would buffer all of the file first."""
+        with pq.ParquetFile(self.features, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group).to_batches()
 
 
 def make_data(folder: Path, rows: int) -> Data:
     """Normal features; a logistic model trained on the first of them. Memory is one batch's."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - not engines'
+
     data, random = Data(folder, rows), np.random.default_rng(4)
     truth = random.normal(scale=0.2, size=len(FEATURES))
     schema = pa.schema([(SAMPLE_ID, pa.string()), *((name, pa.float64()) for name in FEATURES)])
