@@ -28,9 +28,7 @@ class EngineSettings(BaseModel):
 
     url: str
     password_file: Path | None = None
-    # DuckDB's. It gives memory back to the system, to ask for it again at once, when less than what
-    # it reads at a time is free: what is already written of a large result takes part of it.
-    memory: str = Field(default="700MB", pattern=r"^[0-9]+(MB|GB)$")
+    memory: str = Field(default="512MB", pattern=r"^[0-9]+(MB|GB)$")  # DuckDB
     threads: int | None = Field(default=None, ge=1, le=1024)  # DuckDB
     patience_seconds: float = Field(default=30, ge=0)  # locked by others, or slow to connect
     authentication: Authentication | None = None  # Hive's; custom if there is a password, else none
