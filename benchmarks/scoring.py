@@ -29,6 +29,7 @@ from benchmarks.scoring_servers import Servers, own_servers
 from benchmarks.scoring_ways import (
     Way,
     arrow_batches,
+    arrow_row_groups,
     clean,
     duckdb_file,
     engine_table,
@@ -40,7 +41,7 @@ from scoring.engines.settings import EngineSettings
 from scoring.errors import ScoringError
 from tallystick.terminal import note, say, show_table
 
-WHOLE, BATCHES = "pandas, whole table", "Arrow batches"
+WHOLE, BATCHES, GROUPS = "pandas, whole table", "Arrow batches", "Arrow row groups"
 FILES = {"duckdb": "scoring.duckdb", "sqlite": "scoring.sqlite"}
 SERVERS = ("postgresql", "hive")
 Arguments = ParamSpec("Arguments")
@@ -139,7 +140,7 @@ def _measure_all(
     """
     whole = find_spec("pandas") and not options.no_pandas
     ways: dict[str, Way] = {WHOLE: whole_table} if whole else {}
-    ways[BATCHES] = arrow_batches
+    ways |= {BATCHES: arrow_batches, GROUPS: arrow_row_groups}
     for name, settings in engines.items():
         if name == "duckdb":
             ways["duckdb, Parquet file"] = partial(duckdb_file, settings)

@@ -17,7 +17,7 @@ def test_every_way_scores_the_same_file(tmp_path: Path, capsys: pytest.CaptureFi
     out = tmp_path / "results" / "scoring.json"
     main(["--rows", "1000", "--look-ups", "50", "--folder", str(tmp_path), "--out", str(out)])
     [measured] = json.loads(out.read_text())["sizes"]
-    python = ["Arrow batches"]
+    python = ["Arrow batches", "Arrow row groups"]
     if find_spec("pandas"):
         python = ["pandas, whole table", *python]
     assert list(measured["ways"]) == [

@@ -16,12 +16,13 @@ from scoring.errors import (
     EngineUnavailableError,
     LoginRefusedError,
 )
-from scoring.tables import Table
+from scoring.tables import Column, ColumnType, Table
 from tests.certificates import Authority
 from tests.hive.servers import HiveServer
 from tests.scoring.engines.rows import SAMPLES, batch, content, sample
 
 NOBODY_LISTENS = 1  # a port
+LIMITS = Table("limits", (Column("limit_told", ColumnType.TEXT),), ("limit_told",))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "duckdb:file", "hive://host:port/x"])
@@ -83,6 +84,16 @@ def test_a_duckdb_file_in_use_by_another_process_is_said_so(tmp_path: Path) -> N
         other.stdin.close()
         other.wait()
     open_engine(impatient, folder=tmp_path).close()
+
+
+def test_duckdb_takes_more_memory_only_while_it_writes_a_result() -> None:
+    with open_engine(EngineSettings(url="duckdb://", memory="300MB")) as engine:
+        engine.ensure(LIMITS)
+        limit = exp.func("current_setting", exp.Literal.string("memory_limit"))
+        engine.replace_query(LIMITS, exp.select(exp.alias_(limit, "limit_told")))
+        told = exp.select(exp.column("limit_told")).from_(LIMITS.name)
+        assert engine.rows(told) == [("381.4 MiB",)], "a third more"
+        assert engine.rows(exp.select(limit)) == [("286.1 MiB",)]
 
 
 def test_a_variable_that_is_not_set_is_named() -> None:
