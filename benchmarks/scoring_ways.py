@@ -37,9 +37,8 @@ SCORE_TABLE = Table(
 
 @dataclass(frozen=True)
 class Ready:
-    """`run` is timed, and reads `source` (None: a server's); `results` are read after it."""
+    """`run` is timed; `results` are read after it."""
 
-    source: Path | None
     run: Callable[[], None]
     results: Callable[[], Iterable[pa.RecordBatch]]
 
@@ -48,15 +47,8 @@ Way = Callable[[Data], AbstractContextManager[Ready]]
 
 
 def measure(way: Way, data: Data) -> tuple[float, float]:
-    """Seconds, and this process's peak of memory in MiB. Raises BenchmarkError.
-
-    Each begins with its source in the page cache and an idle disk: a way that took all memory, or
-    left much to write, is no reason for the next one to wait.
-    """
+    """Seconds, and this process's peak of memory in MiB. Raises BenchmarkError."""
     with way(data) as ready:
-        os.sync()
-        if ready.source:
-            _read_through(ready.source)
         start = time.perf_counter()
         ready.run()
         seconds, peak = time.perf_counter() - start, _peak()
@@ -76,7 +68,8 @@ def whole_table(data: Data) -> AbstractContextManager[Ready]:
         results = pd.DataFrame({SAMPLE_ID: table[SAMPLE_ID], CHANCE: chances})
         results.to_parquet(data.results, index=False)
 
-    return nullcontext(Ready(data.features, run, lambda: _written(data)))
+    _begin_with(data.features)
+    return nullcontext(Ready(run, lambda: _written(data)))
 
 
 def arrow_batches(data: Data) -> AbstractContextManager[Ready]:
@@ -136,7 +129,8 @@ def _by_batches(
                 columns = [batch.column(SAMPLE_ID), chances]
                 writer.write_batch(pa.record_batch(columns, schema=RESULT))
 
-    return nullcontext(Ready(data.features, run, lambda: _written(data)))
+    _begin_with(data.features)
+    return nullcontext(Ready(run, lambda: _written(data)))
 
 
 @contextmanager
@@ -144,6 +138,7 @@ def _by_engine(
     settings: EngineSettings, data: Data, place: exp.Table, source: Path | None
 ) -> Iterator[Ready]:
     features = exp.select(column(SAMPLE_ID), *map(column, FEATURES)).from_(place)
+    _begin_with(source)
     with open_engine(settings, folder=data.folder) as engine:
         engine.drop(SCORE_TABLE.name)
         engine.ensure(SCORE_TABLE)
@@ -152,7 +147,7 @@ def _by_engine(
             scores = ModelTables(engine).score_query(MODEL_ID, features)
             engine.replace_query(SCORE_TABLE, chances(scores, engine))
 
-        yield Ready(source, run, lambda: engine.stream(all_scores()))
+        yield Ready(run, lambda: engine.stream(all_scores()))
 
 
 def chances(scores: exp.Select, engine: Engine) -> exp.Select:
@@ -174,10 +169,17 @@ def _written(data: Data) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(BATCH_ROWS)
 
 
-def _read_through(path: Path) -> None:
-    with path.open("rb", buffering=0) as file:
-        while file.read(READ_BYTES):
-            pass
+def _begin_with(source: Path | None) -> None:
+    """What is read is in the page cache (None: a server's), and the disk is idle.
+
+    So a way that took all memory, or left much to write, is no reason for the next one to wait.
+    Before an engine opens its file: to close it here would take the engine's lock away.
+    """
+    os.sync()
+    if source:
+        with source.open("rb", buffering=0) as file:
+            while file.read(READ_BYTES):
+                pass
 
 
 def _peak() -> float:

@@ -10,11 +10,13 @@ from handlers.history import History
 class ModelLife:
     """`active` is the version that answers requests; None: not converted, or retired.
 
-    The first version serves as soon as it is there, a later one when it is activated.
+    The first version serves as soon as it is there, a later one when it is activated. `last` is
+    the one that is active, or was before the model was retired; `before`, the one before that.
     """
 
     versions: tuple[ModelConverted, ...]
     active: int | None
+    last: int | None
     before: int | None
     is_retired: bool
     withdrawn_by: tuple[str, ...]
@@ -32,9 +34,11 @@ def model_life(history: History) -> ModelLife:
     is_retired = bool(retired) and retired[-1].envelope.sequence > last_sequence
     newest = activated[-1].event if activated else None
     first = versions[0].version if versions else None
+    last = newest.version if newest else first
     return ModelLife(
         versions=versions,
-        active=None if is_retired else (newest.version if newest else first),
+        active=None if is_retired else last,
+        last=last,
         before=newest.instead_of if newest else None,
         is_retired=is_retired,
         withdrawn_by=tuple(fact.source for fact in history.of(ConsentRevoked)),

@@ -14,6 +14,7 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import AMQPChannelError, AMQPError
 
+from bus.blocking import check_consuming, leave
 from bus.diagnosis import explain_channel, explain_connection
 from bus.errors import BrokerError
 from bus.link import connection_parameters
@@ -35,7 +36,7 @@ MESSAGE_TYPE = "SampleObserved"
 EXCHANGE = "tallystick.samples"
 BATCH, BATCH_SECONDS = 500, 0.1
 SETTLE_SECONDS, NOTE_SECONDS = 5.0, 60.0
-LONGEST_PAUSE = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 DELIVERY_LIMIT = 20
 
 log = structlog.get_logger()
@@ -102,7 +103,7 @@ class _Arrived:
 
 
 class Listener:
-    """One queue's consumer; connects again whenever the connection breaks."""
+    """One queue's consumer; connects again whenever connection, channel or consumer is lost."""
 
     def __init__(self, party: Party, samples: Samples, url: str) -> None:
         self._settings = broker_settings(url)
@@ -149,28 +150,32 @@ class Listener:
         log.info("samples_awaited", party=self._party.name, queue=queue)
 
     def run(self, stopping: threading.Event) -> None:
-        pause = 0.25
+        pause = FIRST_PAUSE
         while not stopping.is_set():
+            began = time.monotonic()
             try:
-                if self._connection is None:
+                if self._channel is None:
                     self.connect()
-                pause = 0.25
-                self._work()
+                while not stopping.is_set() and self._connection and self._channel:
+                    self._connection.process_data_events(time_limit=BATCH_SECONDS / 2)
+                    check_consuming(self._channel)
+                    self._work(self._channel)
             except (AMQPError, OSError, BrokerError) as error:
                 log.warning("sample_queue_lost", error=type(error).__name__)
-                self._connection = None
+                leave(self._connection)
+                self._channel, self._arrived = None, _Arrived()  # all of it comes again
+                if time.monotonic() - began > LONGEST_PAUSE:
+                    pause = FIRST_PAUSE
                 stopping.wait(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
         self._finish()
 
-    def _work(self) -> None:
-        assert self._connection is not None  # noqa: S101
-        self._connection.process_data_events(time_limit=BATCH_SECONDS / 2)
+    def _work(self, channel: BlockingChannel) -> None:
         for reason, count in self._refused.items():
             log.warning("samples_refused", reason=reason, count=count)
         self._refused.clear()
         if self._arrived.is_due():
-            self._commit()
+            self._commit(channel)
         if time.monotonic() - self._noted >= NOTE_SECONDS:
             self._note()
 
@@ -198,11 +203,10 @@ class Listener:
         self._refused[reason] += 1
         channel.basic_reject(tag, requeue=False)
 
-    def _commit(self) -> None:
+    def _commit(self, channel: BlockingChannel) -> None:
         arrived, self._arrived = self._arrived, _Arrived()
         taken = self._arrivals.take(arrived.rows)
-        if self._channel is not None and self._channel.is_open:
-            self._channel.basic_ack(arrived.last_tag, multiple=True)
+        channel.basic_ack(arrived.last_tag, multiple=True)
         seconds = round(time.monotonic() - arrived.since, 3)
         log.info("samples_taken", samples=taken, messages=len(arrived.rows), seconds=seconds)
 
@@ -215,12 +219,11 @@ class Listener:
     def _finish(self) -> None:
         """What was not acknowledged comes again."""
         try:
-            if self._arrived.rows:
-                self._commit()
-            if self._connection is not None and self._connection.is_open:
-                self._connection.close()
+            if self._arrived.rows and self._channel is not None:
+                self._commit(self._channel)
         except AMQPError as error:
             log.warning("sample_queue_lost", error=type(error).__name__)
+        leave(self._connection)
         self._note()
 
 

@@ -110,7 +110,8 @@ def activate(party: Party, model_id: str, version: int | None = None) -> ModelAc
         raise RequestError(f"{model_id} has no version {number}: there are {known}")
     if life.active == number:
         raise RequestError(f"version {number} of {model_id} answers requests already")
-    event = ModelActivated(job=model_id, version=number, instead_of=life.active)
+    instead_of = life.before if life.last == number else life.last  # a retirement changes neither
+    event = ModelActivated(job=model_id, version=number, instead_of=instead_of)
     _say(party, event, job_history(party.log, model_id))
     return event
 
@@ -118,7 +119,12 @@ def activate(party: Party, model_id: str, version: int | None = None) -> ModelAc
 def roll_back(party: Party, model_id: str) -> ModelActivated:
     """Answer by the version that was active before. Raises RequestError: there was none."""
     life = life_of(party, model_id)
-    if life.before is None or life.is_retired:
+    if life.is_retired:
+        raise RequestError(
+            f"{model_id} is retired: `tally model activate {model_id} --version {life.last}` "
+            "takes it back as it was"
+        )
+    if life.before is None:
         raise RequestError(f"no other version of {model_id} was active before")
     return activate(party, model_id, life.before)
 

@@ -4,7 +4,7 @@ import hashlib
 
 from sqlglot import exp
 
-from scoring.engines.engine import Engine
+from scoring.engines.engine import Engine, Value
 from scoring.errors import MissingTableError
 from scoring.features import SAMPLE_ID, column
 from scoring.loading import replace_rows
@@ -64,19 +64,33 @@ def precompute(samples: Samples, model: ScoringModel, version: int) -> int:
 def predictions_of(
     engine: Engine, model: ScoringModel, version: int | None, kind: str, wanted: exp.Expression
 ) -> exp.Select:
-    """sample_id and scores as they were computed. Raises MissingTableError."""
+    """sample_id, scores and version as they were computed. Raises MissingTableError.
+
+    A query that is kept outlives the results it was made for: look at its version.
+    """
     table = predictions_table(model, kind)
     place = exp.table_(table.name, quoted=True)
-    newest = exp.select(exp.Max(this=column(VERSION))).from_(place.copy())
-    found = engine.rows(newest)[0][0] if engine.columns(table.name) is not None else None
-    if found is None or version not in (None, found):
-        raise MissingTableError(
-            f"there are no results of {model.model_id}"
-            f"{'' if version is None else f', version {version},'} yet: "
-            "run `tally score precompute`"
-        )
+    any_version = exp.select(column(VERSION)).from_(place.copy()).limit(1)  # all have the same
+    found = engine.rows(any_version) if engine.columns(table.name) is not None else ()
+    if not found:
+        raise no_results(model, version)
+    check_version(model, version, found[0][0])
     scores = [
         column(value_name(output)).as_(f"score_{output}", quoted=True)
         for output in range(model.outputs)
     ]
-    return exp.select(column(SAMPLE_ID), *scores).from_(place).where(wanted)
+    return exp.select(column(SAMPLE_ID), *scores, column(VERSION)).from_(place).where(wanted)
+
+
+def check_version(model: ScoringModel, version: int | None, found: Value) -> None:
+    """Raises MissingTableError: results are those of another version."""
+    if version not in (None, found):
+        raise no_results(model, version)
+
+
+def no_results(model: ScoringModel, version: int | None) -> MissingTableError:
+    return MissingTableError(
+        f"there are no results of {model.model_id}"
+        f"{'' if version is None else f', version {version},'} yet: "
+        "run `tally score precompute`"
+    )

@@ -19,7 +19,7 @@ from scoring.features import SAMPLE_ID, column
 from scoring.loading import load_raw, load_some
 from scoring.model_tables import score_query
 from scoring.models import ScoringModel
-from scoring.precomputed import predictions_of
+from scoring.precomputed import check_version, predictions_of
 from scoring.sample_features import look_at
 from scoring.sample_inputs import extracted_source, inputs_of, kept_features, kept_source
 from scoring.samples import Samples
@@ -66,14 +66,19 @@ class Scorer:
 
     def one(self, sample_id: str) -> Scores | None:
         """The scores of a single sample, None where there is none. Raises MissingTableError."""
+        wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
         if self._look_up is None:
-            wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
             query = self._scores(self._samples.lookup, wanted)
             self._look_up = self._samples.lookup.prepare(query)
         found = self._look_up({ID: sample_id})
         if not found:
+            if self._way == "offline":
+                self._scores(self._samples.lookup, wanted)  # are these still the version's results?
             return None
-        return tuple(np.nan if value is None else float(value) for value in found[0][1:])  # type: ignore[arg-type]
+        _, *scores = found[0]
+        if self._way == "offline":
+            check_version(self._model, self._version, scores.pop())
+        return tuple(np.nan if value is None else float(value) for value in scores)  # type: ignore[arg-type]
 
     def _few(self, ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
         if self._way == "realtime":

@@ -104,12 +104,17 @@ class DuckDBEngine(TransactionalEngine):
         (a quarter of the time of ten million scores).
         """
         size, unit = int(self._memory[:-2]), self._memory[-2:]
-        self._connection.execute(f"SET memory_limit = '{size * 4 / 3:.2f}{unit}'")
+        self._allow(f"{size * 4 / 3:.2f}{unit}")
         try:
             yield
         finally:
-            with suppress(duckdb.Error):  # others read, and need it meanwhile
-                self._connection.execute(f"SET memory_limit = '{self._memory}'")
+            with suppress(EngineError):  # others may read, and need it meanwhile
+                self._allow(self._memory)
+
+    def _allow(self, memory: str) -> None:
+        """On a connection of its own: in a transaction that failed nothing can be set."""
+        with _faults(), self._connection.cursor() as cursor:
+            cursor.execute(f"SET memory_limit = '{memory}'")
 
     @contextmanager
     def _transaction(self, _table: str) -> Iterator[None]:

@@ -28,7 +28,7 @@ class EngineSettings(BaseModel):
 
     url: str
     password_file: Path | None = None
-    memory: str = Field(default="512MB", pattern=r"^[0-9]+(MB|GB)$")  # DuckDB
+    memory: str = Field(default="512MB", pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")  # DuckDB
     threads: int | None = Field(default=None, ge=1, le=1024)  # DuckDB
     patience_seconds: float = Field(default=30, ge=0)  # locked by others, or slow to connect
     authentication: Authentication | None = None  # Hive's; custom if there is a password, else none

@@ -42,7 +42,8 @@ def serve(
 
     `POST /v1/scores` with `{"model": "ID", "ids": ["…"]}` and the header
     `Authorization: Bearer TOKEN`; `GET /v1/models`; `GET /healthz` without a token. A queue takes
-    the same documents and replies to each message's `reply_to`.
+    the same documents and replies to each message's `reply_to`; there `within` is at most 1500
+    seconds, and that for `offline` unless given: RabbitMQ takes back what waits for half an hour.
     """
     configure_running_log()
     sys.setswitchinterval(SWITCH_SECONDS)

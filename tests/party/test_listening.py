@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 from sqlglot import exp
 
 from events.catalogue import CATALOGUE
@@ -184,6 +185,43 @@ def test_what_is_no_sample_goes_to_the_dead_letters_and_is_counted_only(
     told = capsys.readouterr()
     assert "samples_refused" in told.out + told.err
     assert PRIVATE not in told.out + told.err
+
+
+def test_a_deleted_queue_is_declared_again(party: Party, rabbitmq: PrivateBroker) -> None:
+    """The broker cancels the consumer and leaves the connection as it is."""
+    with listening(party):
+        eventually(lambda: queue_is_there(rabbitmq))
+        with pika.BlockingConnection(pika.URLParameters(rabbitmq.amqp_url)) as connection:
+            connection.channel().queue_delete(sample_queue("bank", "customer"))
+        eventually(lambda: queue_is_there(rabbitmq))
+        send(rabbitmq, sample("1", 1.0, "2024-03-05"))
+        wait_for(party, {"1": (2.0, "north", None)})
+
+
+def test_what_a_closed_channel_left_unacknowledged_comes_again(
+    party: Party, rabbitmq: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an acknowledgement of what never came, for which the broker closes the channel."""
+    acknowledge = BlockingChannel.basic_ack
+    tags: list[int] = []
+
+    def wrong_at_first(channel: BlockingChannel, tag: int, multiple: bool = False) -> None:
+        tags.append(tag)
+        acknowledge(channel, tag if len(tags) > 1 else 1000 + tag, multiple)
+
+    monkeypatch.setattr(BlockingChannel, "basic_ack", wrong_at_first)
+    with listening(party):
+        eventually(lambda: queue_is_there(rabbitmq))
+        send(rabbitmq, sample("1", 1.0, "2024-03-05"))
+        eventually(lambda: len(tags) > 1)
+        send(rabbitmq, sample("2", 2.0, "2024-03-05"))
+        wait_for(party, {"1": (2.0, "north", None), "2": (4.0, "north", None)})
+        eventually(lambda: len(tags) > 2)
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq.amqp_url)) as connection:
+        assert (
+            connection.channel().queue_purge(sample_queue("bank", "customer")).method.message_count
+            == 0
+        )
 
 
 def queue_is_there(rabbitmq: PrivateBroker) -> bool:

@@ -115,6 +115,20 @@ def test_what_is_retired_serves_again_when_it_is_activated(bank: Party) -> None:
     assert life_of(bank, "spring").active == 1
 
 
+def test_a_retirement_leaves_the_way_back_as_it_was(bank: Party) -> None:
+    convert_document(bank, model(1.0))
+    convert_document(bank, model(2.0))
+    activate(bank, "spring", 2)
+    retire(bank, "spring")
+    with pytest.raises(RequestError, match="activate spring --version 2` takes it back"):
+        roll_back(bank, "spring")
+    activate(bank, "spring", 2)
+    assert roll_back(bank, "spring").version == 1
+    retire(bank, "spring")
+    activate(bank, "spring", 2)
+    assert roll_back(bank, "spring").version == 1
+
+
 def test_what_makes_no_sense_is_one_clear_error(bank: Party) -> None:
     with pytest.raises(RequestError, match="has no model spring"):
         activate(bank, "spring")

@@ -158,6 +158,20 @@ class TestMistakes:
         with pytest.raises(MissingTableError, match="version 4, yet: run `tally score precompute`"):
             list(score(model(), "offline", ["1"], ready, 4))
 
+    def test_results_of_a_version_that_came_meanwhile_do_not_count(self, ready: Samples) -> None:
+        """Given a look-up that was prepared while the results were those of version 3."""
+        third, fourth = (Scorer(model(), "offline", ready, version) for version in (3, 4))
+        assert third.one("500") == (2.0,)
+        precompute(ready, model(), 4)
+        for sample_id in ("500", "nobody"):
+            with pytest.raises(MissingTableError, match="version 3, yet"):
+                third.one(sample_id)
+        with pytest.raises(MissingTableError, match="version 3, yet"):
+            list(third.score(["500"]))
+        assert fourth.one("500") == (2.0,)
+        precompute(ready, model(), 3)
+        assert third.one("500") == (2.0,)
+
     def test_a_column_that_the_features_lack_is_named(self, ready: Samples) -> None:
         with pytest.raises(ExtractionError, match="owed, which the features of customer lack"):
             list(score(model("owed"), "nearline", ["1"], ready))

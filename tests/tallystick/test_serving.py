@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from handlers.history import History
 from learning.binning import learn_bins
 from party.model_keeping import convert_document, retire
 from party.opening import Party, open_party
-from party.predicting import Wish, request_prediction
+from party.predicting import Answer, Wish, request_prediction
 from party.running import RunningParty
 from party.turns import Turns
 from scoring.models.linear import BinnedTerm, LinearModel
@@ -28,7 +29,7 @@ from store.entry import Entry
 from store.errors import StoreBusyError
 from tallystick.errors import ServingError
 from tallystick.serving import service
-from tallystick.serving.queue import QUEUE, serving_queue
+from tallystick.serving.queue import LONGEST_SECONDS, QUEUE, serving_queue
 from tallystick.serving.server import web_server
 from tallystick.serving.service import ScoreService
 from tallystick.serving.token import token_in
@@ -87,12 +88,52 @@ def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
     turns.stop()
 
 
+@contextmanager
+def serving(party: Party) -> Iterator[ScoreService]:
+    turns = Turns()
+    door = ScoreService(party, turns)
+    door.start()
+    turns.start()
+    try:
+        yield door
+    finally:
+        door.stop()
+        turns.stop()
+
+
 def business_url(rabbitmq: PrivateBroker) -> str:
     """A user as the business systems' broker would have it: parties have narrower permissions."""
     name = password = f"business{secrets.token_hex(6)}"
     rabbitmq.control("add_user", name, password)
     rabbitmq.control("set_permissions", "-p", "tallystick", name, ".*", ".*", ".*")
     return f"amqp://{name}:{password}@127.0.0.1:{rabbitmq.port}/tallystick"
+
+
+def consumers(url: str) -> int:
+    """Of the queue of requests, if it is there."""
+    try:
+        with _connection(url) as connection:
+            declared = connection.channel().queue_declare(QUEUE, passive=True)
+            return int(declared.method.consumer_count)
+    except pika.exceptions.ChannelClosedByBroker:
+        return 0
+
+
+def replies_to(url: str, asked: dict[str, str]) -> dict[str, Any]:
+    """Send the requests under these names, and wait for all replies."""
+    replies: dict[str, Any] = {}
+    with _connection(url) as connection:
+        channel = connection.channel()
+        answers = channel.queue_declare("", exclusive=True).method.queue
+        for name, body in asked.items():
+            properties = pika.BasicProperties(reply_to=answers, correlation_id=name)
+            channel.basic_publish("", QUEUE, body, properties)
+        for _method, properties, body in channel.consume(answers, inactivity_timeout=60):
+            assert properties is not None, "no reply"
+            replies[properties.correlation_id] = json.loads(body)
+            if len(replies) == len(asked):
+                break
+    return replies
 
 
 def _connection(url: str) -> pika.BlockingConnection:
@@ -166,30 +207,14 @@ def test_requests_in_a_queue_are_answered_where_they_say(
     parties: dict[str, Party], rabbitmq: PrivateBroker
 ) -> None:
     """A business system that uses a broker gets what HTTP would say, and a bad one a reason."""
-    turns = Turns()
-    door = ScoreService(parties["bank"], turns)
-    door.start()
-    turns.start()
     asked = {
         "good": json.dumps({"model": "spring", "ids": ["1050", "999"]}),
         "bad": '{"model": 1}',
         "unknown": json.dumps({"model": "autumn", "ids": ["1050"]}),
     }
-    replies: dict[str, Any] = {}
     url = business_url(rabbitmq)
-    with serving_queue(door, url), _connection(url) as connection:
-        channel = connection.channel()
-        answers = channel.queue_declare("tallystick.replies", exclusive=True).method.queue
-        for name, body in asked.items():
-            properties = pika.BasicProperties(reply_to=answers, correlation_id=name)
-            channel.basic_publish("", QUEUE, body, properties)
-        for _method, properties, body in channel.consume(answers, inactivity_timeout=60):
-            assert properties is not None, "no reply"
-            replies[properties.correlation_id] = json.loads(body)
-            if len(replies) == len(asked):
-                break
-    door.stop()
-    turns.stop()
+    with serving(parties["bank"]) as door, serving_queue(door, url):
+        replies = replies_to(url, asked)
     assert replies["good"]["status"] == 200
     assert [one["status"] for one in replies["good"]["results"]] == [
         "scored",
@@ -201,6 +226,71 @@ def test_requests_in_a_queue_are_answered_where_they_say(
         "detail": "not a request for scores",
     }
     assert "has no model autumn" in replies["unknown"]["detail"]
+
+
+def test_a_request_in_a_queue_ends_before_the_broker_takes_it_back(
+    parties: dict[str, Party], rabbitmq: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour by RabbitMQ's default: offline scores, which have an hour elsewhere, have less
+    here, and who wants more is told how.
+    """
+    wishes: list[Wish] = []
+
+    def ask(wish: Wish) -> Future[Answer]:
+        wishes.append(wish)
+        return ScoreService.ask(door, wish)
+
+    request = {"model": "autumn", "ids": ["1050"]}
+    asked = {
+        "offline": json.dumps({**request, "how": "offline"}),
+        "longest": json.dumps({**request, "within": LONGEST_SECONDS}),
+        "too long": json.dumps({**request, "within": LONGEST_SECONDS + 1}),
+    }
+    url = business_url(rabbitmq)
+    with serving(parties["bank"]) as door:
+        monkeypatch.setattr(door, "ask", ask)
+        with serving_queue(door, url):
+            replies = replies_to(url, asked)
+    assert [wish.seconds for wish in wishes] == [LONGEST_SECONDS, LONGEST_SECONDS]
+    assert replies["too long"]["status"] == 409
+    assert "ask by HTTP or `tally score`" in replies["too long"]["detail"]
+
+
+def test_a_deleted_queue_of_requests_is_declared_again(
+    parties: dict[str, Party], rabbitmq: PrivateBroker
+) -> None:
+    """The broker cancels the consumer and leaves the connection as it is."""
+    url = business_url(rabbitmq)
+    with serving(parties["bank"]) as door, serving_queue(door, url):
+        with _connection(url) as connection:
+            connection.channel().queue_delete(QUEUE)
+        until(lambda: consumers(url) == 1, seconds=60)
+        replies = replies_to(url, {"good": json.dumps({"model": "spring", "ids": ["1050"]})})
+    assert replies["good"]["status"] == 200
+
+
+def test_a_request_whose_reply_the_broker_refused_comes_again(
+    parties: dict[str, Party], rabbitmq: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker closes the channel; when an administrator allows it, the reply comes."""
+    wishes: list[Wish] = []
+
+    def ask(wish: Wish) -> Future[Answer]:
+        wishes.append(wish)
+        if len(wishes) == 2:  # so it came again
+            rabbitmq.control("set_permissions", "-p", "tallystick", user, ".*", ".*", ".*")
+        return ScoreService.ask(door, wish)
+
+    url = business_url(rabbitmq)
+    user = str(broker_settings(url).user)
+    rabbitmq.control("set_permissions", "-p", "tallystick", user, ".*", "^$", ".*")
+    with serving(parties["bank"]) as door:
+        monkeypatch.setattr(door, "ask", ask)
+        with serving_queue(door, url):
+            asked = {"good": json.dumps({"model": "spring", "ids": ["1050"]})}
+            replies = replies_to(business_url(rabbitmq), asked)
+    assert replies["good"]["status"] == 200
+    assert len(wishes) >= 2
 
 
 def test_nobody_waits_for_a_log_that_cannot_be_read(

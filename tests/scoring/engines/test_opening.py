@@ -23,6 +23,7 @@ from tests.scoring.engines.rows import SAMPLES, batch, content, sample
 
 NOBODY_LISTENS = 1  # a port
 LIMITS = Table("limits", (Column("limit_told", ColumnType.TEXT),), ("limit_told",))
+MEMORY_LIMIT = exp.func("current_setting", exp.Literal.string("memory_limit"))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "duckdb:file", "hive://host:port/x"])
@@ -89,11 +90,26 @@ def test_a_duckdb_file_in_use_by_another_process_is_said_so(tmp_path: Path) -> N
 def test_duckdb_takes_more_memory_only_while_it_writes_a_result() -> None:
     with open_engine(EngineSettings(url="duckdb://", memory="300MB")) as engine:
         engine.ensure(LIMITS)
-        limit = exp.func("current_setting", exp.Literal.string("memory_limit"))
-        engine.replace_query(LIMITS, exp.select(exp.alias_(limit, "limit_told")))
+        engine.replace_query(LIMITS, exp.select(exp.alias_(MEMORY_LIMIT, "limit_told")))
         told = exp.select(exp.column("limit_told")).from_(LIMITS.name)
         assert engine.rows(told) == [("381.4 MiB",)], "a third more"
-        assert engine.rows(exp.select(limit)) == [("286.1 MiB",)]
+        assert engine.rows(exp.select(MEMORY_LIMIT)) == [("286.1 MiB",)]
+
+
+def test_duckdb_takes_no_more_memory_after_a_result_that_failed() -> None:
+    no_number = exp.cast(exp.func("concat", exp.Literal.string("x"), MEMORY_LIMIT), "BIGINT")
+    with open_engine(EngineSettings(url="duckdb://", memory="300MB")) as engine:
+        engine.ensure(LIMITS)
+        with pytest.raises(EngineError, match="refused a value"), engine.together(LIMITS.name):
+            engine.replace_query(LIMITS, exp.select(exp.alias_(no_number, "limit_told")))
+        assert engine.rows(exp.select(MEMORY_LIMIT)) == [("286.1 MiB",)]
+
+
+def test_a_closed_duckdb_file_is_said_so() -> None:
+    engine = open_engine("duckdb://")
+    engine.close()
+    with pytest.raises(EngineError, match="DuckDB"):
+        engine.replace_query(LIMITS, exp.select(exp.alias_(MEMORY_LIMIT, "limit_told")))
 
 
 def test_a_variable_that_is_not_set_is_named() -> None:
