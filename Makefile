@@ -18,9 +18,13 @@ check: $(VENV)/installed-for-tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# Minutes on a quiet machine; `pip install sf-heu` before adds HEU to the tables.
-bench: $(VENV)/installed
+# Encrypted kernels, then scoring by SQL beside pandas and Arrow: minutes on a quiet machine.
+# `pip install sf-heu` before adds HEU to the tables. More engines, ten million rows:
+# python -m benchmarks.scoring --help. A request over RabbitMQ: python -m benchmarks.serve_latency.
+bench: $(VENV)/installed-for-tests
 	@$(BIN)/python -m benchmarks.kernels --out benchmarks/results/latest.json
+	@$(BIN)/pip install --quiet --disable-pip-version-check pandas
+	@$(BIN)/python -m benchmarks.scoring --repeats 3 --out benchmarks/results/scoring.json
 
 # A whole training of 66,274 customers x (65 + 3,000) variables, by three parties over RabbitMQ:
 # ten minutes on two idle cores, 5 GB of disk.
