@@ -66,19 +66,21 @@ class Scorer:
 
     def one(self, sample_id: str) -> Scores | None:
         """The scores of a single sample, None where there is none. Raises MissingTableError."""
-        wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
         if self._look_up is None:
-            query = self._scores(self._samples.lookup, wanted)
-            self._look_up = self._samples.lookup.prepare(query)
+            self._look_up = self._samples.lookup.prepare(self._single())
         found = self._look_up({ID: sample_id})
         if not found:
             if self._way == "offline":
-                self._scores(self._samples.lookup, wanted)  # are these still the version's results?
+                self._single()  # are these still the version's results?
             return None
         _, *scores = found[0]
         if self._way == "offline":
             check_version(self._model, self._version, scores.pop())
         return tuple(np.nan if value is None else float(value) for value in scores)  # type: ignore[arg-type]
+
+    def _single(self) -> exp.Query:
+        wanted = exp.EQ(this=column(SAMPLE_ID), expression=exp.Placeholder(this=ID))
+        return self._scores(self._samples.lookup, wanted)
 
     def _few(self, ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
         if self._way == "realtime":
