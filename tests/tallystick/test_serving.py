@@ -73,21 +73,6 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Part
         yield opened
 
 
-@pytest.fixture(scope="module")
-def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
-    turns = Turns()
-    door = ScoreService(parties["bank"], turns)
-    door.start()
-    turns.start()
-    with (
-        web_server(web_application(door, TOKEN), "127.0.0.1", 0) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
-    ):
-        yield client
-    door.stop()
-    turns.stop()
-
-
 @contextmanager
 def serving(party: Party) -> Iterator[ScoreService]:
     turns = Turns()
@@ -99,6 +84,16 @@ def serving(party: Party) -> Iterator[ScoreService]:
     finally:
         door.stop()
         turns.stop()
+
+
+@pytest.fixture(scope="module")
+def client(parties: dict[str, Party]) -> Iterator[httpx.Client]:
+    with (
+        serving(parties["bank"]) as door,
+        web_server(web_application(door, TOKEN), "127.0.0.1", 0) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
 
 
 def business_url(rabbitmq: PrivateBroker) -> str:
